@@ -55,7 +55,7 @@ def _merge(component, # (b, n)
 
 # %% ../../nbs/30_topology/10_persistence.ipynb #9532f4bf
 def minimum_spanning_edges(distances:torch.Tensor, # (b, n, n) symmetric, finite; not checked
-                          )->torch.Tensor:         # (b, n-1, 2) int64, u < v, ordered by (distance, u, v)
+                          )->torch.Tensor:         # (b, n-1, 2) int64, u < v, ordered by (distance, u, v); meaningless where a distance is NaN
     "Borůvka over a batch of distance matrices; on a GPU nothing waits for the host"
     b, n, _ = distances.shape
     vertex = torch.arange(n, device=distances.device)
@@ -68,7 +68,7 @@ def minimum_spanning_edges(distances:torch.Tensor, # (b, n, n) symmetric, finite
         component = _merge(component, chosen)
         if distances.device.type == 'cpu' and (component == component[:, :1]).all(): break
     ids = torch.where(in_tree[:, :-1], torch.arange(n*n, device=distances.device), n*n)
-    ids = ids.topk(n - 1, dim=1, largest=False).values.sort(dim=1).values
+    ids = ids.topk(n - 1, dim=1, largest=False).values.sort(dim=1).values.clamp(max=n*n - 1)
     order = distances.flatten(1).gather(1, ids).sort(dim=1, stable=True).indices
     ids = ids.gather(1, order)
     return torch.stack([ids//n, ids % n], dim=2)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['METHODS', 'MARGINS', 'PLACE', 'CHOICES', 'RANGES', 'CPU_IMAGES_PER_SECOND', 'CPU_TRAIN_SECONDS', 'CPU_EVAL_SECONDS',
-           'CPU_BATCH', 'TINY', 'Method', 'Recipe', 'make_recipe', 'names_before', 'check_parameters', 'resolve',
-           'recipe_json', 'run_id']
+           'CPU_BATCH', 'TINY', 'Method', 'Recipe', 'make_checked', 'make_recipe', 'names_before', 'check_parameters',
+           'resolve', 'recipe_json', 'run_id']
 
 # %% ../../nbs/50_training/10_recipe.ipynb #313b362d
 import dataclasses, hashlib, json, math, re
@@ -86,7 +86,7 @@ PLACE = ('out_dir', 'resume', 'device', 'workers') # where and how it is compute
 
 # %% ../../nbs/50_training/10_recipe.ipynb #4cf92365
 CHOICES = dict(backbone=BACKBONES, method=METHODS, rule=('paper', 'released'), isa_variant=VARIANTS, isa_normalise=NORMALISE,
-               on_corrupt=('raise', 'skip'), precision=('auto', 'float32', 'bfloat16', 'float16'))
+               on_corrupt=('raise', 'skip'), flip=('sum', 'concat', 'none'), precision=('auto', 'float32', 'bfloat16', 'float16'))
 RANGES = dict(alpha=(0, 1e6), xi=(0, 1), power=(0, 100), scale=(1e-3, 1e4), margin=(0, math.pi/2), margin_ramp=(0, 1), image_size=(16, 4096),
               embedding_size=(1, 65536), identities=(2, 10**9), shots=(1, 10**6), min_images=(1, 10**6), batch_size=(2, 10**6),
               epochs=(1, 10**6), max_steps=(1, 10**9), lr=(0, 100), lr_power=(0, 10), warmup=(0, 1), momentum=(0, 0.9999), weight_decay=(0, 1),
@@ -108,12 +108,18 @@ def _check_value(name, value, kinds):
         if not low <= value <= high: raise ValueError(f'{name} = {value} is out of range; valid: {low}..{high}')
     return value
 
+def make_checked(record:type, # a dataclass whose fields are bool, int, float or str, perhaps `|None`
+                 values:dict, # field -> value
+                ):            # an instance of `record`
+    "A record whose names, types and ranges are checked; raises a ValueError that says what would be valid"
+    fields = {f.name: f for f in dataclasses.fields(record)}
+    for name in values: one_of('parameter', name, fields)
+    return record(**{name: _check_value(name, value, get_args(fields[name].type) or (fields[name].type,)) for name, value in values.items()})
+
 def make_recipe(**values # fields of Recipe
                )->Recipe:
-    "A Recipe whose names, types and ranges are checked; raises a ValueError that says what would be valid"
-    fields = {f.name: f for f in dataclasses.fields(Recipe)}
-    for name in values: one_of('parameter', name, fields)
-    return Recipe(**{name: _check_value(name, value, get_args(fields[name].type) or (fields[name].type,)) for name, value in values.items()})
+    "A checked Recipe"
+    return make_checked(Recipe, values)
 
 # %% ../../nbs/50_training/10_recipe.ipynb #a25d8e25
 def names_before(namespace:dict # `globals()` ahead of the parameters cell
