@@ -2,7 +2,7 @@
 from configparser import ConfigParser
 from pathlib import Path
 
-from setuptools import find_namespace_packages, setup
+from setuptools import find_packages, setup
 
 here = Path(__file__).parent
 config = ConfigParser(delimiters=["="], interpolation=None)
@@ -21,7 +21,7 @@ setup(
     python_requires=f">={settings['min_python']}",
     install_requires=settings["requirements"].split(),
     extras_require={"dev": settings["dev_requirements"].split()},
-    packages=find_namespace_packages(include=["topofr_nb", "topofr_nb.*"]) + ["topofr_nb.published"],
+    packages=find_packages(include=["topofr_nb", "topofr_nb.*"]) + ["topofr_nb.published"],
     package_dir={"topofr_nb.published": "data/published"},
     package_data={"topofr_nb.published": ["*.csv"]},
     zip_safe=False,
