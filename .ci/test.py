@@ -298,16 +298,18 @@ def test_notebook(name, flags):
 # Smallest parameters that still go all the way.
 smoke_parameters = {
     "train.ipynb": {"backbone": "tiny", "max_steps": 6, "identities": 16, "shots": 4, "eval_pairs": 60, "image_size": 112},
-    "evaluate.ipynb": {"num_pairs": 60},
+    "evaluate.ipynb": {"eval_pairs": 60},
     "80_reproduce": {"scale": "smoke"},
 }
 
 
 def smoke():
-    "train, evaluate and the first reproduction of each paper, run by papermill from end to end"
+    "train, evaluate, the first reproduction of each paper and the benchmarks, run by papermill from end to end"
     yield "nbs/train.ipynb, then nbs/evaluate.ipynb", train_and_evaluate
     for paper in sorted(path for path in (nbs / "80_reproduce").glob("*") if path.is_dir()):
         for name in sorted(paper.glob("*.ipynb"))[:1]: yield f"nbs/{name.relative_to(nbs)}", partial(papermill, name.relative_to(nbs))
+    for name in notebooks():
+        if name.parts[0] == "90_benchmarks": yield f"nbs/{name}", partial(papermill, name)
 
 
 def reproduce():

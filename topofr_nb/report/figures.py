@@ -32,7 +32,8 @@ def show_rows(rows,               # list of (n, 3, h, w) tensors, float in -1..1
     return fig
 
 # %% ../../nbs/70_report/30_figures.ipynb #97e34ce7
-CURVES = dict(loss='loss', loss_cls='L_cls', loss_sa='L_sa', ratio='|alpha grad L_sa| / |grad L_cls|', discrepancy='discrepancy', sds='mean SDS', lr='learning rate')
+CURVES = dict(loss='loss', loss_cls='L_cls', loss_sa='L_sa', ratio='|alpha grad L_sa| / |grad L_cls|',
+              discrepancy='discrepancy', sds='mean SDS', lr='learning rate')
 
 def _curve(metrics, key):
     points = [(row['step'], row[key]) for row in metrics if row.get(key) is not None]

@@ -8,10 +8,8 @@ __all__ = ['PAPER_DATA', 'PUBLISHED_AS', 'recipe_table', 'scale_sentence', 'scor
 # %% ../../nbs/70_report/40_run.ipynb #a195781e
 import dataclasses
 
-from ..core import one_of
 from .published import compare, published
 from ..training.loop import Plan, Run
-from ..training.recipe import Recipe
 
 # %% ../../nbs/70_report/40_run.ipynb #4a582604
 def recipe_table(run:Run): # pandas.DataFrame, a row per field: value, and the reason where it was left open

@@ -6,7 +6,7 @@
 __all__ = ['run_grid', 'save_results', 'by_variant', 'paired_difference', 'claim_sentence']
 
 # %% ../../nbs/70_report/20_tables.ipynb #b5af81c9
-import dataclasses, json, math
+import json, math
 from pathlib import Path
 
 from ..core import one_of, write_aside
@@ -60,6 +60,7 @@ def claim_sentence(runs, a:str, b:str, # variants; the paper's claim is that a i
                   )->str:
     "Whether these runs agree with the claim that a is better than b, and how sure that is"
     d = paired_difference(runs, a, b)
-    agrees = dict(higher='agrees with the paper', lower='contradicts the paper', **{'not distinguishable': 'does not decide: not distinguishable at this scale'})
+    agrees = {'higher': 'agrees with the paper', 'lower': 'contradicts the paper',
+              'not distinguishable': 'does not decide: not distinguishable at this scale'}
     interval = f'95 % interval {d["low"]:.2f} to {d["high"]:.2f}' if d['seeds'] > 1 else 'one seed, so no interval'
     return f'{a} minus {b}: {d["mean"]:+.2f} points over {d["seeds"]} seeds ({interval}). This run {agrees[d["verdict"]]}.'

@@ -6,7 +6,7 @@
 __all__ = ['LOG_EVERY', 'MEASURE_EVERY', 'Run', 'environment', 'Plan', 'total_steps', 'prepare', 'NonFiniteLoss', 'scale_label',
            'train']
 
-# %% ../../nbs/60_training/40_loop.ipynb #11b938ef
+# %% ../../nbs/60_training/40_loop.ipynb #e0d695bd
 import dataclasses, json, math, os, platform, sys, time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +18,14 @@ from tqdm import tqdm
 from .. import __version__
 from ..core import pick_device, project_root, write_aside
 from ..evaluation import verify
+from ..models import create_backbone
 from .checkpoints import load_backbone, load_checkpoint, restore, save_checkpoint
 from .recipe import Recipe, make_recipe, recipe_json, resolve, run_id
 from ..data.protocols import PairSet
 from .sources import FaceBatches, RunOrder, batches, open_pairs, open_training_data
 from .steps import build_model, make_optimizer, prepare_batch, training_step
 
-# %% ../../nbs/60_training/40_loop.ipynb #e464ae6b
+# %% ../../nbs/60_training/40_loop.ipynb #7fc1f921
 @dataclass(frozen=True)
 class Run:
     "A training run and its folder"
@@ -69,7 +70,7 @@ def _open_folder(recipe, device):
         raise ValueError(f'out_dir {str(folder.parent)!r} cannot be written ({error.strerror}); give a folder where you may create files') from error
     return folder
 
-# %% ../../nbs/60_training/40_loop.ipynb #7186418f
+# %% ../../nbs/60_training/40_loop.ipynb #d96ab82b
 @dataclass(frozen=True)
 class Plan:
     "A checked run, ready to start"
@@ -99,14 +100,15 @@ def prepare(recipe:Recipe,      # from `make_recipe`
     recipe = make_recipe(**dataclasses.asdict(recipe))
     device = pick_device(recipe.device)
     full, reasons = resolve(recipe, device)
-    pairs = open_pairs(full)
+    with torch.device('meta'): create_backbone(full.backbone, full.embedding_size, full.image_size)
+    pairs = open_pairs(full, progress)
     faces = open_training_data(full, pairs.people if pairs else frozenset(), progress)
     if recipe.batch_size is None and full.batch_size > len(faces):
         full, reasons['batch_size'] = dataclasses.replace(full, batch_size=len(faces)), 'all training images'
     RunOrder(len(faces), full.batch_size, full.seed, 1)
     return Plan(Run(_open_folder(full, device), full, reasons), faces, pairs, device)
 
-# %% ../../nbs/60_training/40_loop.ipynb #3c894f06
+# %% ../../nbs/60_training/40_loop.ipynb #a01efeca
 LOG_EVERY = {'cpu': 1, 'cuda': 10, 'mps': 10}
 MEASURE_EVERY = 10
 
@@ -158,7 +160,7 @@ def _fit(plan, progress, checkpoint_seconds):
                 save_checkpoint(run.checkpoint, model, optimizer, recipe, step + 1)
                 saved, last_save = step + 1, time.time()
 
-# %% ../../nbs/60_training/40_loop.ipynb #714d8e58
+# %% ../../nbs/60_training/40_loop.ipynb #2674cc8f
 def _score(plan, seconds):
     "Verify the checkpoint and write the scores"
     run, pairs, faces, device, recipe = plan.run, plan.pairs, plan.faces, plan.device, plan.run.recipe
@@ -176,7 +178,8 @@ def _score(plan, seconds):
 def scale_label(recipe:Recipe, faces)->str: # faces: the training set
     "What a result of this run may be compared with"
     kind = 'synthetic faces' if recipe.data == 'synthetic' else f'folder {Path(recipe.data).name}'
-    return f'{kind}: {faces.num_classes} identities, {len(faces)} images, {recipe.backbone} at {recipe.image_size} px, batch {recipe.batch_size}, seed {recipe.seed}'
+    return (f'{kind}: {faces.num_classes} identities, {len(faces)} images, {recipe.backbone} at {recipe.image_size} px, '
+            f'batch {recipe.batch_size}, seed {recipe.seed}')
 
 def train(recipe:Recipe|Plan,  # from `make_recipe`, or already prepared
           progress:bool=True,  # show a bar with images/s and the time left

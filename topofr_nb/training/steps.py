@@ -6,7 +6,7 @@
 __all__ = ['build_model', 'prepare_batch', 'sample_weights', 'batch_losses', 'gradient_ratio', 'learning_rate', 'margin_now',
            'make_optimizer', 'training_step']
 
-# %% ../../nbs/60_training/20_steps.ipynb #473e43d2
+# %% ../../nbs/60_training/20_steps.ipynb #5129331a
 import math
 
 import torch
@@ -21,7 +21,7 @@ from ..losses.sde import fit_gum, prediction_entropy, sign_entropy, structure_da
 from ..models import create_backbone
 from .recipe import METHODS, Recipe
 
-# %% ../../nbs/60_training/20_steps.ipynb #a4cb2469
+# %% ../../nbs/60_training/20_steps.ipynb #453d1e4f
 def build_model(recipe:Recipe,   # resolved
                 num_classes:int, # identities of the training set
                )->nn.ModuleDict: # "backbone" and "head", initial weights drawn from the recipe's seed
@@ -42,7 +42,7 @@ def prepare_batch(images:torch.Tensor, # (n, 3, h, w) uint8, on the device
     if not METHODS[recipe.method].perturb: return clean, clean
     return clean, random_structure_perturbation(clean, recipe.xi, seeded_generator(recipe.seed, 'perturb', step))
 
-# %% ../../nbs/60_training/20_steps.ipynb #0b72e664
+# %% ../../nbs/60_training/20_steps.ipynb #9ebdb4bb
 def sample_weights(logits:torch.Tensor, # (n, C) with the margin
                    labels:torch.Tensor, # (n,)
                    recipe:Recipe,
@@ -61,7 +61,7 @@ def sample_weights(logits:torch.Tensor, # (n, C) with the margin
         if kind == 'gum': target = torch.zeros_like(target)
         return structure_damage_score(hard, target, recipe.power, rule)
 
-# %% ../../nbs/60_training/20_steps.ipynb #52f42c33
+# %% ../../nbs/60_training/20_steps.ipynb #9db768fc
 def batch_losses(model:nn.ModuleDict,
                  clean:torch.Tensor,     # (n, 3, h, w) in -1..1
                  perturbed:torch.Tensor, # (n, 3, h, w) in -1..1
@@ -81,7 +81,7 @@ def batch_losses(model:nn.ModuleDict,
     loss_sa = isa_loss(clean, features, recipe.isa_variant, recipe.isa_normalise) if method.align else torch.zeros_like(loss_cls)
     return dict(features=features, loss=loss_cls + recipe.alpha*loss_sa, loss_cls=loss_cls, loss_sa=loss_sa, sds=weights.mean())
 
-# %% ../../nbs/60_training/20_steps.ipynb #cb567812
+# %% ../../nbs/60_training/20_steps.ipynb #0be6deda
 def gradient_ratio(parts:dict,   # from `batch_losses`, graph alive
                    alpha:float,  # weight of the alignment loss
                   )->float:      # |alpha dL_sa/dZ| / |dL_cls/dZ|; nan where nothing aligns
@@ -90,7 +90,7 @@ def gradient_ratio(parts:dict,   # from `batch_losses`, graph alive
     norm = lambda loss: torch.autograd.grad(loss, parts['features'], retain_graph=True)[0].norm()
     return (alpha*norm(parts['loss_sa'])/norm(parts['loss_cls']).clamp_min(1e-30)).item()
 
-# %% ../../nbs/60_training/20_steps.ipynb #d468a7e4
+# %% ../../nbs/60_training/20_steps.ipynb #507ca5d5
 def learning_rate(recipe:Recipe,
                   done:float, # part of the training that is behind, 0..1
                  )->float:
@@ -102,7 +102,7 @@ def margin_now(recipe:Recipe, done:float)->float: # part of the training that is
     "The margin, ramped up linearly over the first `margin_ramp` of the training"
     return recipe.margin*min(1., done/recipe.margin_ramp) if recipe.margin_ramp else recipe.margin
 
-# %% ../../nbs/60_training/20_steps.ipynb #4aa1a6eb
+# %% ../../nbs/60_training/20_steps.ipynb #ea59aed9
 def make_optimizer(model:nn.ModuleDict, recipe:Recipe)->torch.optim.SGD:
     "SGD with momentum and weight decay over all trainable parameters (TopoFR)"
     trainable = [p for p in model.parameters() if p.requires_grad]
@@ -136,4 +136,5 @@ def training_step(model:nn.ModuleDict,
     grad_norm = nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
     if scaler: scaler.step(optimizer); scaler.update()
     else: optimizer.step()
-    return {k: v.detach() for k, v in parts.items() if k != 'features'} | dict(ratio=ratio, discrepancy=discrepancy, grad_norm=grad_norm, lr=lr, margin=model['head'].margin.m)
+    logged = {k: v.detach() for k, v in parts.items() if k != 'features'}
+    return logged | dict(ratio=ratio, discrepancy=discrepancy, grad_norm=grad_norm, lr=lr, margin=model['head'].margin.m)
