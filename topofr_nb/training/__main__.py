@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['recipe_from_arguments', 'main']
 
-# %% ../../nbs/60_training/60_command.ipynb #e318b9af
-import argparse, dataclasses, json, sys
+# %% ../../nbs/60_training/60_command.ipynb #355be75b
+import argparse, dataclasses, json, os, sys
 from typing import get_args
 
 from .loop import NonFiniteLoss, train
 from .recipe import Recipe, make_recipe
 
-# %% ../../nbs/60_training/60_command.ipynb #139be005
+# %% ../../nbs/60_training/60_command.ipynb #9c41b255
 def _value(text:str, kinds):
     "The text as a JSON value of one of the field's kinds; text that is none stays text, for the recipe to refuse"
     if text == 'None' and type(None) in kinds: return None
@@ -32,11 +32,13 @@ def recipe_from_arguments(arguments:list[str] # e.g. ["--backbone", "r50"]
     given = {k: v for k, v in vars(parser.parse_args(arguments)).items() if v is not None}
     return make_recipe(**{k: _value(v, fields[k]) for k, v in given.items()})
 
-# %% ../../nbs/60_training/60_command.ipynb #33da82eb
+# %% ../../nbs/60_training/60_command.ipynb #18ac2fac
 def main():
-    "Train, print the scores; one line and exit status 2 for input that cannot be used"
+    "Train, print the scores; one line and a failure for input that cannot be used"
+    if int(os.environ.get('WORLD_SIZE', 1)) > 1: sys.exit(f"WORLD_SIZE is {os.environ['WORLD_SIZE']}: this command trains in one process, without torchrun")
     try: run = train(recipe_from_arguments(sys.argv[1:]))
     except (ValueError, FileNotFoundError, NonFiniteLoss) as error: sys.exit(f'{type(error).__name__}: {error}')
     print(json.dumps(dict(folder=str(run.folder)) | run.scores, indent=1))
 
-if __name__ == '__main__' and 'ipykernel' not in sys.modules and not sys.argv[0].endswith('nbdev_test'): main()
+# %% ../../nbs/60_training/60_command.ipynb #244635c7
+if __name__ == '__main__' and '__file__' in globals(): main()
