@@ -101,7 +101,7 @@ def h0_deaths(distances:torch.Tensor, # (n, n) symmetric and finite
     u, v = h0_pairs(distances).T
     return distances[u, v]
 
-# %% ../../nbs/30_topology/10_persistence.ipynb #2dd89993
+# %% ../../nbs/30_topology/10_persistence.ipynb #977dca07
 def edge_lengths(points:torch.Tensor, # (n, ...) flattened to (n, d)
                  pairs:torch.Tensor,  # (k, 2) int64
                 )->torch.Tensor:      # (k,) float32 or float64, differentiable; gradient 0 at length 0

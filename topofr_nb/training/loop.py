@@ -170,7 +170,7 @@ def _score(plan, seconds):
         backbone, _ = load_backbone(run.checkpoint, device)
         if recipe.eval_pairs: pairs = pairs.subset(recipe.eval_pairs)
         result = verify(backbone, pairs, device=device, seconds=None if recipe.eval_pairs else recipe.eval_seconds, precision=recipe.precision)
-        scores |= result.summary()
+        scores |= result.summary() | dict(total_pairs=len(plan.pairs))
         with write_aside(run.folder/'verification.npz') as aside, aside.open('wb') as file:
             np.savez_compressed(file, scores=result.scores, same=result.same)
     _write_json(run.folder/'scores.json', scores)

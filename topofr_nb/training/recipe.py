@@ -149,7 +149,7 @@ def _defaults(recipe, on_gpu):
     name, tiny = recipe.backbone, recipe.backbone == 'tiny'
     batch = recipe.batch_size or (128 if on_gpu else CPU_BATCH[name])
     speed = f'{name} trains about {CPU_IMAGES_PER_SECOND[name]} images/s on two CPU cores'
-    small = 'a net of this size does not reach the papers\' margin'
+    small = 'small net'
     alpha = 0.05 if name in ('r100', 'r200') else 0.1
     out = dict(
         alpha=(alpha, 'TopoFR: 0.1 for R50, 0.05 for R100 and R200'),
@@ -166,7 +166,7 @@ def _defaults(recipe, on_gpu):
     if recipe.data == 'synthetic':
         out['identities'] = (2000, 'GPU') if on_gpu else (600, 'fits a CPU run') if tiny else (50, speed)
         out['shots'] = (40, 'GPU') if on_gpu else (20, 'fits a CPU run') if tiny else (10, speed)
-    if recipe.eval_pairs is None and not on_gpu: out['eval_seconds'] = (float(CPU_EVAL_SECONDS), 'the number of pairs shrinks to fit')
+    if recipe.eval_pairs is None and not on_gpu: out['eval_seconds'] = (float(CPU_EVAL_SECONDS), 'pairs shrink to fit')
     return out
 
 def resolve(recipe:Recipe,
