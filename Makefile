@@ -51,7 +51,7 @@ install: .venv/.installed
 	@touch $@
 
 train: .venv/.installed
-	@mkdir -p runs
+	@mkdir -p runs && rm -f runs/latest.json
 	@$(BIN)/papermill nbs/train.ipynb runs/train.partial.ipynb -k python3 $(ARGS) || \
 	  { echo 'Training stopped with an error; the notebook up to there: runs/train.partial.ipynb'; exit 1; }
 	@mv runs/train.partial.ipynb runs/train.ipynb

@@ -76,6 +76,7 @@ def pick_device(name:str='auto', # "auto", "cpu", "cuda", "cuda:1", "mps"
         return torch.device('mps' if torch.backends.mps.is_available() else 'cpu')
     try: device = torch.device(name)
     except (RuntimeError, TypeError) as error: raise ValueError(f'device {name!r} is unknown. Valid: auto, cpu, cuda, cuda:N, mps') from error
+    if device.type not in ('cpu', 'cuda', 'mps'): raise ValueError(f'device {name!r} is not supported. Valid: auto, cpu, cuda, cuda:N, mps')
     if device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(f'device {name!r} is not there: this machine has {torch.cuda.device_count()} CUDA devices. Valid here: auto, cpu')
     if device.type == 'mps' and not torch.backends.mps.is_available(): raise ValueError("device 'mps' is not there. Valid here: auto, cpu")

@@ -53,6 +53,7 @@ def first_few(items:Iterable, # names, files, ...
 def read_people(path:str|Path, # LFW's people*.csv or people*.txt, or one name per line
                )->list[str]:   # names in the order of the file, each once
     "Names of people from a list; ValueError when there is none"
+    if not Path(path).is_file(): raise FileNotFoundError(f'list of people {path} does not exist')
     lines = [line for line in Path(path).read_text(encoding='utf-8-sig').splitlines() if line.strip()]
     if lines and lines[0].replace(' ', '').lower() == 'name,images': lines = [line.rsplit(',', 1)[0] for line in lines[1:]]
     elif any('\t' in line for line in lines): lines = [line.split('\t')[0] for line in lines if '\t' in line]
@@ -79,7 +80,10 @@ def _scan(root):
 def _read_list(path):
     "(path, label) of lines 'path label'"
     found = []
-    for number, line in enumerate(path.read_text(encoding='utf-8-sig').splitlines(), 1):
+    try: lines = path.read_text(encoding='utf-8-sig').splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not a text file. Valid: a folder <person>/<image>, or a list of lines 'path label'") from error
+    for number, line in enumerate(lines, 1):
         if not line.strip(): continue
         *name, label = line.rsplit(maxsplit=1)
         try: found.append((str(path.parent/name[0].strip()), int(label)))
@@ -106,8 +110,8 @@ class FaceFolder(Dataset):
     "Faces of `root/<person>/<image>` or of a list of lines 'path label'; one clear error for whatever is wrong with it"
     def __init__(self,
                  root:str|Path,           # the folder, or the list file
-                 image_size:int=112,      # height and width in pixels
                  min_images:int=1,        # leave out people with fewer images
+                 image_size:int=112,      # height and width in pixels
                  people:Iterable[str]|str|Path|None=None,  # keep these people only: names, or a file for `read_people`
                  exclude:Iterable[str]|str|Path=(),        # leave these people out: names, or a file
                  on_corrupt:str='raise',  # "raise" on access, or verify all files first and "skip" the corrupt ones

@@ -127,7 +127,7 @@ def _read(path, root):
     if files.missing:
         count = len(files.missing)
         raise FileNotFoundError(f'{path} names {count} images that are not in {root}: {first_few(files.missing)}')
-    people = frozenset(e.name for p in pairs for e in p[:2]) if named else frozenset()
+    people = frozenset(e.name if named else Path(e.name).parent.name for p in pairs for e in p[:2]) - {''}
     return a, b, np.array([p[2] for p in pairs], dtype=bool), people
 
 def read_pairs(path:str|Path, # LFW's pairs.txt, one of its CSV splits, or lines path_a,path_b,same
@@ -146,6 +146,7 @@ class PairSet:
     same:torch.Tensor              # (n,) bool, the same person
     name:str = 'pairs'             # shown in tables
     people:frozenset = field(default=frozenset(), repr=False) # names of the people, empty when unknown
+    files:tuple = field(default=(), repr=False) # image files, empty for procedural faces
 
     def __len__(self): return len(self.same)
 
@@ -182,7 +183,7 @@ def load_pairs(path:str|Path,      # a list for `read_pairs`
     a, b, same, people = _read(path, root)
     index = {p: i for i, p in enumerate(dict.fromkeys(a + b))}
     index_a, index_b = (torch.tensor([index[p] for p in side]) for side in (a, b))
-    return PairSet(ImageFiles(index, image_size), index_a, index_b, torch.from_numpy(same), Path(path).stem, people)
+    return PairSet(ImageFiles(index, image_size), index_a, index_b, torch.from_numpy(same), Path(path).stem, people, tuple(map(str, index)))
 
 # %% ../../nbs/10_data/40_protocols.ipynb #9475b7bb
 class SyntheticImages(Dataset):

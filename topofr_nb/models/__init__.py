@@ -11,8 +11,6 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils.flop_counter import FlopCounterMode
 
 from ..core import one_of
 from .iresnet import IRESNET_LAYERS, IResNet
@@ -56,6 +54,8 @@ def backbone_info(name:str,               # one of `BACKBONES`
                   image_size:int=112,     # height and width in pixels
                  )->BackboneInfo:
     "Count parameters and multiply-adds of convolutions and linear layers"
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from torch.utils.flop_counter import FlopCounterMode
     with FakeTensorMode(), torch.no_grad(), FlopCounterMode(display=False) as counter:
         model = create_backbone(name, embedding_size, image_size).eval()
         model(torch.empty(1, 3, image_size, image_size))

@@ -16,6 +16,7 @@ def distance_matrix(points:torch.Tensor, # (n, ...) any shape and dtype; flatten
     "Pairwise Euclidean distances, exact zeros for duplicates"
     x = points.detach().flatten(1)
     x = x.to(torch.float32 if x.device.type == 'mps' else torch.float64)
+    x = x - x[:1]
     with torch.autocast(x.device.type, enabled=False):
         gram = x@x.T
     norms = gram.diagonal()
@@ -35,7 +36,7 @@ def _shortest_outgoing(distances, # (b, n, n)
     length = distances.masked_fill(~outgoing, math.inf)
     shortest = length.new_full((b, n), math.inf).scatter_reduce(1, component, length.amin(2), 'amin')
     is_first = outgoing & (length == shortest.gather(1, component)[:, :, None])
-    first = torch.where(is_first, edge_id, n*n).amin(2)
+    first = edge_id.expand(b, n, n).masked_fill(~is_first, n*n).amin(2)
     return first.new_full((b, n), n*n).scatter_reduce(1, component, first, 'amin')
 
 # %% ../../nbs/30_topology/10_persistence.ipynb #0494f91c
@@ -67,7 +68,7 @@ def minimum_spanning_edges(distances:torch.Tensor, # (b, n, n) symmetric, finite
         in_tree.scatter_(1, chosen, True)
         component = _merge(component, chosen)
         if distances.device.type == 'cpu' and (component == component[:, :1]).all(): break
-    ids = torch.where(in_tree[:, :-1], torch.arange(n*n, device=distances.device), n*n)
+    ids = torch.arange(n*n, device=distances.device).repeat(b, 1).masked_fill(~in_tree[:, :-1], n*n)
     ids = ids.topk(n - 1, dim=1, largest=False).values.sort(dim=1).values.clamp(max=n*n - 1)
     order = distances.flatten(1).gather(1, ids).sort(dim=1, stable=True).indices
     ids = ids.gather(1, order)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Checkpoint', 'save_checkpoint', 'load_checkpoint', 'restore', 'load_backbone']
 
-# %% ../../nbs/60_training/30_checkpoints.ipynb #45c6e6b3
+# %% ../../nbs/60_training/30_checkpoints.ipynb #1b36b2b5
 import json
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from ..core import write_aside
 from ..models import create_backbone
 from .recipe import Recipe, make_recipe, recipe_json
 
-# %% ../../nbs/60_training/30_checkpoints.ipynb #3794365d
+# %% ../../nbs/60_training/30_checkpoints.ipynb #67fbb987
 class Checkpoint(NamedTuple):
     "What a checkpoint file holds"
     path: Path
@@ -27,6 +27,7 @@ class Checkpoint(NamedTuple):
     recipe: Recipe
     step: int        # number of finished steps
     num_classes: int # identities of the head
+    scaler: dict     # state of the float16 gradient scaler, empty for other precisions
 
 def _part(tensors, name): return {k.removeprefix(name + '.'): v for k, v in tensors.items() if k.startswith(name + '.')}
 
@@ -35,12 +36,14 @@ def save_checkpoint(path:str|Path,
                     optimizer:torch.optim.SGD,
                     recipe:Recipe,
                     step:int,                                   # number of finished steps
+                    scaler=None,                                # torch.amp.GradScaler of a float16 run
                    )->Path:
     "Write aside, then rename: a reader finds the previous checkpoint or this one"
     names = {p: name for name, p in model.named_parameters()}
     momentum = {f'momentum.{names[p]}': state['momentum_buffer'] for p, state in optimizer.state.items() if state.get('momentum_buffer') is not None}
     tensors = {k: v.detach().cpu().contiguous() for k, v in (model.state_dict() | momentum).items()}
     header = dict(recipe=recipe_json(recipe), step=str(step), num_classes=str(len(model['head'].weight)))
+    if scaler is not None: header['scaler'] = json.dumps(scaler.state_dict())
     with write_aside(path) as aside: save_file(tensors, aside, metadata=header)
     return Path(path)
 
@@ -54,9 +57,12 @@ def load_checkpoint(path:str|Path)->Checkpoint:
     except SafetensorError as error: raise ValueError(f'checkpoint {str(path)!r} is not a whole safetensors file: {error}') from error
     missing = {'recipe', 'step', 'num_classes'} - set(header)
     if missing: raise ValueError(f'checkpoint {str(path)!r} lacks {", ".join(sorted(missing))} in its header: it was not written by a run of this package')
-    return Checkpoint(path, tensors, make_recipe(**json.loads(header['recipe'])), int(header['step']), int(header['num_classes']))
+    try:
+        recipe = make_recipe(**json.loads(header['recipe']))
+        return Checkpoint(path, tensors, recipe, int(header['step']), int(header['num_classes']), json.loads(header.get('scaler', '{}')))
+    except ValueError as error: raise ValueError(f'checkpoint {str(path)!r} has a header that cannot be used: {error}') from error
 
-# %% ../../nbs/60_training/30_checkpoints.ipynb #95c2dfb2
+# %% ../../nbs/60_training/30_checkpoints.ipynb #4d01aeb5
 def _check_fit(checkpoint, state, what):
     for name, tensor in state.items():
         found = checkpoint.tensors.get(name)
@@ -68,6 +74,7 @@ def _check_fit(checkpoint, state, what):
 def restore(checkpoint:Checkpoint,
             model:nn.ModuleDict,
             optimizer:torch.optim.SGD,
+            scaler=None, # torch.amp.GradScaler of a float16 run
            )->int: # number of finished steps
     "Put a checkpoint back into a model and its optimizer, all or nothing"
     state = model.state_dict()
@@ -76,6 +83,7 @@ def restore(checkpoint:Checkpoint,
     momentum = _part(checkpoint.tensors, 'momentum')
     for name, parameter in model.named_parameters():
         if name in momentum: optimizer.state[parameter]['momentum_buffer'] = momentum[name].to(parameter.device)
+    if scaler is not None and checkpoint.scaler: scaler.load_state_dict(checkpoint.scaler)
     return checkpoint.step
 
 def load_backbone(path:str|Path,       # a checkpoint

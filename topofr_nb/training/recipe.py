@@ -8,7 +8,7 @@ __all__ = ['METHODS', 'MARGINS', 'PLACE', 'CHOICES', 'RANGES', 'CPU_IMAGES_PER_S
            'resolve', 'recipe_json', 'run_id']
 
 # %% ../../nbs/60_training/10_recipe.ipynb #4ed8f74a
-import dataclasses, hashlib, json, math
+import dataclasses, hashlib, json, math, re
 from dataclasses import dataclass
 from typing import NamedTuple, get_args
 
@@ -119,13 +119,19 @@ def make_checked(record:type, # a dataclass whose fields are bool, int, float or
 def make_recipe(**values # fields of Recipe
                )->Recipe:
     "A checked Recipe"
-    return make_checked(Recipe, values)
+    recipe = make_checked(Recipe, values)
+    for name in ('pairs', 'people'):
+        if recipe.data == 'synthetic' and getattr(recipe, name) is not None:
+            raise ValueError(f'{name} = {getattr(recipe, name)!r} goes with a folder in data; synthetic faces have pairs and people of their own')
+    return recipe
 
-# %% ../../nbs/60_training/10_recipe.ipynb #a507fbd4
+# %% ../../nbs/60_training/10_recipe.ipynb #78731902
 def names_before(namespace:dict # `globals()` ahead of the parameters cell
                 )->set[str]:
     "The names that are not parameters"
     return set(namespace) | {'before'}
+
+def _by_ipython(name): return re.fullmatch(r'_+|_i+|_i?\d+|_[iod]h|__\w+__', name)
 
 def _is_json(value): return value is None or isinstance(value, (bool, int, float, str, list, dict))
 
@@ -134,17 +140,22 @@ def check_parameters(namespace:dict, # `globals()` behind the parameters cell
                      valid,          # names of the valid parameters
                     )->dict:         # parameter -> value
     "The notebook's parameters; raises a ValueError for a name that is not in `valid`"
-    given = {k: v for k, v in namespace.items() if k not in before and not k.startswith('_') and _is_json(v)}
+    given = {k: v for k, v in namespace.items() if k not in before and not _by_ipython(k) and _is_json(v)}
     for name in given: one_of('parameter', name, valid)
     return given
 
-# %% ../../nbs/60_training/10_recipe.ipynb #61363c5e
+# %% ../../nbs/60_training/10_recipe.ipynb #52c5bc81
 CPU_IMAGES_PER_SECOND = dict(tiny=350, mbf=13, r18=4, r50=2.4, r100=1.4, r200=0.8)
 CPU_TRAIN_SECONDS, CPU_EVAL_SECONDS = 120, 60
 CPU_BATCH = dict(tiny=128, mbf=32, r18=16, r50=12, r100=8, r200=8)
 TINY = dict(scale=32., margin=0.3, margin_ramp=0.5, lr=0.1, warmup=0.05, max_steps=600)
 
-def _defaults(recipe, on_gpu):
+def _half_precision(device):
+    "bfloat16 where the GPU has it, else float16"
+    has_it = device.type == 'cuda' and torch.cuda.is_bf16_supported(including_emulation=False)
+    return 'bfloat16' if has_it else 'float16'
+
+def _defaults(recipe, on_gpu, half):
     "Field -> (value, reason) for the fields that are None"
     name, tiny = recipe.backbone, recipe.backbone == 'tiny'
     batch = recipe.batch_size or (128 if on_gpu else CPU_BATCH[name])
@@ -159,13 +170,13 @@ def _defaults(recipe, on_gpu):
         warmup=(TINY['warmup'], small) if tiny else (0., 'TopoFR'),
         batch_size=(batch, 'TopoFR, per GPU' if on_gpu else speed),
         lr=(TINY['lr'], 'measured for tiny at batch 128') if tiny else (round(0.1*batch/512, 6), 'TopoFR: 0.1 at a batch of 4 x 128'))
-    if recipe.precision == 'auto': out['precision'] = ('bfloat16', 'GPU') if on_gpu else ('float32', 'CPU')
+    if recipe.precision == 'auto': out['precision'] = (half, 'GPU') if on_gpu else ('float32', 'CPU')
     if recipe.epochs is None and recipe.max_steps is None:
-        if on_gpu: out['epochs'] = (20, 'GPU')
+        if on_gpu: out['epochs'] = (20, 'a GPU passes 20 times over the data')
         else: out['max_steps'] = (TINY['max_steps'] if tiny else max(2, int(CPU_TRAIN_SECONDS*CPU_IMAGES_PER_SECOND[name]/batch)), speed)
     if recipe.data == 'synthetic':
-        out['identities'] = (2000, 'GPU') if on_gpu else (600, 'fits a CPU run') if tiny else (50, speed)
-        out['shots'] = (40, 'GPU') if on_gpu else (20, 'fits a CPU run') if tiny else (10, speed)
+        out['identities'] = (2000, 'a GPU run of minutes') if on_gpu else (600, 'fits a CPU run') if tiny else (50, speed)
+        out['shots'] = (40, 'a GPU run of minutes') if on_gpu else (20, 'fits a CPU run') if tiny else (10, speed)
     if recipe.eval_pairs is None and not on_gpu: out['eval_seconds'] = (float(CPU_EVAL_SECONDS), 'pairs shrink to fit')
     return out
 
@@ -173,15 +184,17 @@ def resolve(recipe:Recipe,
             device:torch.device, # where it will run
            )->tuple[Recipe, dict]: # the recipe without open sizes; field -> reason for each that was filled in
     "Fill in the fields that are None for this backbone and device"
-    chosen = {k: v for k, v in _defaults(recipe, device.type != 'cpu').items() if getattr(recipe, k) in (None, 'auto')}
+    chosen = {k: v for k, v in _defaults(recipe, device.type != 'cpu', _half_precision(device)).items() if getattr(recipe, k) in (None, 'auto')}
     return dataclasses.replace(recipe, **{k: v for k, (v, _) in chosen.items()}), {k: reason for k, (_, reason) in chosen.items()}
 
-# %% ../../nbs/60_training/10_recipe.ipynb #ee63b388
+# %% ../../nbs/60_training/10_recipe.ipynb #2ea61fe9
 def recipe_json(recipe:Recipe)->str: return json.dumps(dataclasses.asdict(recipe), indent=1)
 
-def run_id(recipe:Recipe # resolved
-          )->str:        # e.g. "tiny-topofr-1f0c2a9b"
+def run_id(recipe:Recipe,       # resolved
+           fingerprint:str='',  # of real data and pairs: their content counts, not their path
+          )->str:               # e.g. "tiny-topofr-1f0c2a9b"
     "Name of the run's folder"
-    what = {k: v for k, v in dataclasses.asdict(recipe).items() if k not in PLACE}
-    digest = hashlib.sha256(json.dumps([__version__, what], sort_keys=True).encode()).hexdigest()
+    outside = PLACE + (('data', 'pairs', 'people') if fingerprint else ())
+    what = {k: v for k, v in dataclasses.asdict(recipe).items() if k not in outside}
+    digest = hashlib.sha256(json.dumps([__version__, what, fingerprint], sort_keys=True).encode()).hexdigest()
     return f'{recipe.backbone}-{recipe.method}-{digest[:8]}'

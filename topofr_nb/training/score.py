@@ -13,35 +13,37 @@ from pathlib import Path
 from ..core import pick_device, project_root, write_aside
 from ..evaluation import Verification, verify
 from .checkpoints import load_backbone
+from .loop import writable_folder
 from .recipe import Recipe, make_checked
 from .sources import open_pairs
 
-# %% ../../nbs/60_training/50_score.ipynb #a49a98b0
+# %% ../../nbs/60_training/50_score.ipynb #73a67052
 @dataclass(frozen=True)
 class Scoring:
     "Parameters of an evaluation"
     checkpoint: str|None = None  # a .safetensors file of a run; None: the last run of runs/
-    data: str = 'synthetic'      # "synthetic", or the folder that the pairs name
+    data: str = 'synthetic'      # "synthetic", or the folder of the pairs' images
     pairs: str|None = None       # pair list (LFW pairs.txt, CSV); None for synthetic data
     eval_pairs: int|None = None  # number of pairs; None: all, or as many as eval_seconds allow
     eval_seconds: float|None = None # time budget; None: none
     flip: str = 'sum'            # mirror image: "sum", "concat" or "none"
     batch_size: int = 64
-    seed: int = 0                # of the synthetic pairs
+    seed: int|None = None        # of the synthetic pairs; None: the checkpoint's, as in its training
     device: str = 'auto'
-    precision: str = 'auto'      # "auto" is float32
+    precision: str = 'float32'   # "float32", "bfloat16" or "float16"
     out_dir: str|None = None     # where scores are written; None: beside the checkpoint
 
 def last_checkpoint()->Path:
     "Checkpoint of the run that finished last under runs/"
     latest = project_root()/'runs'/'latest.json'
     if not latest.exists(): raise FileNotFoundError('no run has finished under runs/ yet: train first, or name a checkpoint')
-    return Path(json.loads(latest.read_text())['run'])/'last.safetensors'
+    return latest.parent/json.loads(latest.read_text())['run']/'last.safetensors'
 
 def make_scoring(**values # fields of Scoring
                 )->Scoring:
     "A checked Scoring"
     scoring = make_checked(Scoring, values)
+    if scoring.data == 'synthetic' and scoring.pairs is not None: raise ValueError(f'pairs {scoring.pairs!r} needs the folder of its images: give data')
     if scoring.data != 'synthetic' and scoring.pairs is None: raise ValueError(f'data {scoring.data!r} needs a pair list: give pairs')
     return scoring
 
@@ -49,13 +51,13 @@ def score_checkpoint(scoring:Scoring # from `make_scoring`
                     )->tuple[Verification, Recipe]: # the scores, and the recipe that the checkpoint was trained by
     "Verify a checkpoint; writes `evaluation.json`; one sentence for input that cannot be used"
     path = Path(scoring.checkpoint) if scoring.checkpoint else last_checkpoint()
-    device = pick_device(scoring.device)
+    device, out = pick_device(scoring.device), writable_folder(scoring.out_dir or path.parent)
     backbone, recipe = load_backbone(path, device)
-    pairs = open_pairs(dataclasses.replace(recipe, data=scoring.data, pairs=scoring.pairs, eval_pairs=scoring.eval_pairs, seed=scoring.seed))
+    seed = recipe.seed if scoring.seed is None else scoring.seed
+    pairs = open_pairs(dataclasses.replace(recipe, data=scoring.data, pairs=scoring.pairs, eval_pairs=scoring.eval_pairs, seed=seed))
     if scoring.eval_pairs: pairs = pairs.subset(scoring.eval_pairs)
-    precision = 'float32' if scoring.precision == 'auto' else scoring.precision
     result = verify(backbone, pairs, device=device, seconds=None if scoring.eval_pairs else scoring.eval_seconds,
-                    batch_size=scoring.batch_size, flip=scoring.flip, precision=precision, progress=True)
+                    batch_size=scoring.batch_size, flip=scoring.flip, precision=scoring.precision, progress=True)
     summary = dict(checkpoint=path.name, run=path.parent.name, data=Path(scoring.data).name, flip=scoring.flip) | result.summary()
-    with write_aside(Path(scoring.out_dir or path.parent)/'evaluation.json') as aside: aside.write_text(json.dumps(summary, indent=1))
+    with write_aside(out/'evaluation.json') as aside: aside.write_text(json.dumps(summary, indent=1))
     return result, recipe
