@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['IDENTITY', 'NUISANCE', 'DETAIL', 'PALETTES', 'BLOCK', 'CHUNK', 'RENDERER', 'hash_key', 'hash_uniform',
-           'nuisance_ranges', 'face_factors', 'render_faces', 'SyntheticFaces', 'render_cache', 'contact_sheet']
+           'nuisance_ranges', 'face_factors', 'render_faces', 'SyntheticFaces', 'render_cache']
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #5eacf27b
 import hashlib, json, math
@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 import torch.nn.functional as F
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ..core import one_of, write_aside
 
@@ -41,23 +41,21 @@ def hash_uniform(key:torch.Tensor, count:int)->torch.Tensor: # (n,) int64 to (n,
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #63d1ffe2
 IDENTITY = dict(
-    head_width=(.47, .60), head_height=(.68, .80), head_depth=(.58, .72), jaw=(-.42, .20), forehead=(-.20, .30), chin=(-.14, .16),
-    cheek=(-.01, .035), chin_bump=(-.01, .04), neck=(.24, .36), asymmetry=(-.03, .03), skin=(0, 1), redness=(-.6, 1),
-    eye_gap=(.31, .45), eye_height=(-.10, .06), eye_width=(.13, .19), eye_open=(.05, .10), eye_tilt=(-.20, .20), eye_socket=(0, .05),
-    iris=(0, 1), iris_size=(.058, .082), lid=(.02, .075), bags=(0, 1),
-    brow_gap=(.13, .22), brow_length=(.15, .26), brow_thick=(.018, .062), brow_arch=(-.01, .09), brow_tilt=(-.18, .18),
-    brow_inner=(.06, .2), brow_dark=(.4, 1), nose_width=(.06, .11), nose_length=(.15, .25), nose_height=(.29, .42), nose_depth=(.08, .15),
-    nose_tilt=(.15, .55), nose_taper=(.25, .60), nostril=(.3, .9), mouth_height=(.59, .69), mouth_width=(.19, .34), mouth_curve=(-.03, .07),
-    lip_upper=(.025, .06), lip_lower=(.035, .08), lip_bow=(0, .5), lip_red=(.2, .9), ear_size=(.09, .15), ear_height=(-.1, .12), ear_out=(0, .06),
-    hair=(0, 1), hair_volume=(.03, .16), hair_top=(-.02, .14), hairline=(-.82, -.45), widow=(-.10, .16), recede=(-.05, .22),
-    hair_side=(-.35, .40), hair_length=(-.35, 1.5), hair_part=(-.7, .7), parting=(-1, 1), hair_wave=(0, .05), hair_strands=(3, 11),
-    bald=(-9, 1), grey_onset=(.35, 1.3), beard=(-1.3, 1), beard_spread=(.3, .86), beard_line=(.56, .76), moustache=(-1.6, 1),
-    mole1_u=(-.75, .75), mole1_v=(-.45, .85), mole1=(-.03, .05), mole2_u=(-.75, .75), mole2_v=(-.45, .85), mole2=(-.04, .045),
-    freckles=(-1.5, 1), freckle_u=(0, 1), freckle_v=(0, 1), wrinkle=(.4, 1), fold=(.2, 1))
+    head_width=(.47, .60), head_height=(.68, .80), head_depth=(.58, .72), jaw=(-.42, .20), forehead=(-.20, .30), chin=(-.14, .16), cheek=(-.01, .035),
+    chin_bump=(-.01, .04), neck=(.24, .36), asymmetry=(-.03, .03), skin=(0, 1), redness=(-.6, 1), eye_gap=(.31, .45), eye_height=(-.10, .06),
+    eye_width=(.13, .19), eye_open=(.05, .10), eye_tilt=(-.20, .20), eye_socket=(0, .05), iris=(0, 1), iris_size=(.058, .082), lid=(.02, .075), bags=(0, 1),
+    brow_gap=(.13, .22), brow_length=(.15, .26), brow_thick=(.018, .062), brow_arch=(-.01, .09), brow_tilt=(-.18, .18), brow_inner=(.06, .2),
+    brow_dark=(.4, 1), nose_width=(.06, .11), nose_length=(.15, .25), nose_height=(.29, .42), nose_depth=(.08, .15), nose_tilt=(.15, .55),
+    nose_taper=(.25, .60), nostril=(.3, .9), mouth_height=(.59, .69), mouth_width=(.19, .34), mouth_curve=(-.03, .07), lip_upper=(.025, .06),
+    lip_lower=(.035, .08), lip_bow=(0, .5), lip_red=(.2, .9), ear_size=(.09, .15), ear_height=(-.1, .12), ear_out=(0, .06), hair=(0, 1),
+    hair_volume=(.03, .16), hair_top=(-.02, .14), hairline=(-.82, -.45), widow=(-.1, .16), recede=(-.05, .22), hair_side=(-.35, .40), hair_length=(-.35, 1.5),
+    hair_part=(-.7, .7), parting=(-1, 1), hair_wave=(0, .05), hair_strands=(3, 11), bald=(-9, 1), grey_onset=(.35, 1.3), beard=(-1.3, 1),
+    beard_spread=(.3, .86), beard_line=(.56, .76), moustache=(-1.6, 1), mole1_u=(-.75, .75), mole1_v=(-.45, .85), mole1=(-.03, .05), mole2_u=(-.75, .75),
+    mole2_v=(-.45, .85), mole2=(-.04, .045), freckles=(-1.5, 1), freckle_u=(0, 1), freckle_v=(0, 1), wrinkle=(.4, 1), fold=(.2, 1))
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #e1ec7664
 NUISANCE = dict(
-    yaw=(-50, 50, -75, 75), pitch=(-14, 14, -30, 30), roll=(-8, 8, -45, 45),  # degrees
+    yaw=(-60, 60, -75, 75), pitch=(-14, 14, -30, 30), roll=(-8, 8, -45, 45),  # degrees
     scale=(.94, 1.06, .5, 1.5), shift=(-.05, .05, -.3, .3),                   # 1 and half the picture
     age=(20, 65, 16, 80),                                                     # years
     expression=(0, 1, 0, 1), light=(.1, .9, 0, 1), background=(.2, 1, 0, 1),  # strength
@@ -67,14 +65,13 @@ NUISANCE = dict(
     jpeg=(35, 100, 5, 100))                                                   # quality; 100 is off
 
 DETAIL = dict(
-    shift_y=(-1, 1), smile=(-.4, 1), mouth_open=(-.8, 1), brow_raise=(-.6, 1), squint=(-.6, .35), gaze=(-.06, .06),
-    light_turn=(-1.3, 1.3), light_rise=(-.3, 1), exposure=(.78, 1.18), contrast=(.8, 1.15), warm=(-.1, .1), green=(-.03, .03),
-    **{f'{name}_{c}': (.05, .95) for name in ('wall', 'thing', 'cloth', 'occluder') for c in 'rgb'},
-    wall_x=(-1.5, 1.5), wall_y=(-1.5, 1.5), wall_phase=(0, 1), thing_x=(-1.1, 1.1), thing_y=(-1.1, .6), thing_size=(.2, .7),
-    collar=(.05, .4), hair_mess=(-.03, .03), hair_tone=(.85, 1.15), mask_top=(.2, .34), mask_tone=(0, 1),
-    glasses_width=(.10, .15), glasses_high=(.04, .10), glasses_round=(.03, .09), glasses_thick=(.012, .028),
-    glasses_dark=(0, .5), lens=(-2, .9), occluder_x=(-.9, .9), occluder_y=(-.7, 1), occluder_w=(.12, .35), occluder_h=(.12, .35),
-    occluder_turn=(-1.5, 1.5), **{f'coin_{name}': (0, 1) for name in ('eyes_closed', 'glasses', 'mask', 'occlusion')})
+    shift_y=(-1, 1), smile=(-.4, 1), mouth_open=(-.8, 1), brow_raise=(-.6, 1), squint=(-.6, .35), gaze=(-.06, .06), light_turn=(-1.3, 1.3),
+    light_rise=(-.3, 1), exposure=(.78, 1.18), contrast=(.8, 1.15), warm=(-.1, .1), green=(-.03, .03),
+    **{f'{name}_{c}': (.05, .95) for name in ('wall', 'thing', 'cloth', 'occluder') for c in 'rgb'}, wall_x=(-1.5, 1.5), wall_y=(-1.5, 1.5),
+    wall_phase=(0, 1), thing_x=(-1.1, 1.1), thing_y=(-1.1, .6), thing_size=(.2, .7), collar=(.05, .4), hair_mess=(-.03, .03), hair_tone=(.85, 1.15),
+    mask_top=(.2, .34), mask_tone=(0, 1), glasses_width=(.10, .15), glasses_high=(.04, .10), glasses_round=(.03, .09), glasses_thick=(.012, .028),
+    glasses_dark=(0, .5), lens=(-2, .9), occluder_x=(-.9, .9), occluder_y=(-.7, 1), occluder_w=(.12, .35), occluder_h=(.12, .35), occluder_turn=(-1.5, 1.5),
+    **{f'coin_{name}': (0, 1) for name in ('eyes_closed', 'glasses', 'mask', 'occlusion')})
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #233ad2b5
 def nuisance_ranges(**nuisance)->dict: # every nuisance factor: (low, high)
@@ -120,8 +117,8 @@ def _colours(f):
     grey = (2 * (f.old - f.grey_onset) + .7).clamp(0, 1)[:, None]
     drawn = {name: torch.stack([getattr(f, f'{name}_{c}') for c in 'rgb'], 1) for name in ('wall', 'thing', 'cloth', 'occluder')}
     return dict(
-        drawn, skin=skin, lips=skin * (1 - f.lip_red[:, None] * rgb(.18, .55, .45)), hair=(hair + grey * (.72 - hair)) * f.hair_tone[:, None],
-        iris=_palette('iris', f.iris), white=rgb(.92, .92, .92).expand(len(skin), 3), frame=f.glasses_dark[:, None].expand(-1, 3),
+        drawn, skin=skin, lips=skin * (1 - f.lip_red[:, None] * rgb(.18, .55, .45)), iris=_palette('iris', f.iris),
+        hair=(hair + grey * (.72 - hair)) * f.hair_tone[:, None], white=rgb(.92, .92, .92).expand(len(skin), 3), frame=f.glasses_dark[:, None].expand(-1, 3),
         mask=_palette('mask', f.mask_tone), gain=torch.stack([1 + f.warm, 1 + f.green, 1 - f.warm], 1) * (f.exposure * f.contrast)[:, None])
 
 def _derive(factors):
@@ -144,7 +141,6 @@ def _derive(factors):
         nose_rays=_rays(rotation @ tilt, f.nose_width, f.nose_length, f.nose_depth),
         hair_rays=_rays(rotation, f.head_width * more, f.head_height * (1 + f.hair_volume * .5 + f.hair_top), f.head_depth * more))
 
-def _select(f, index): return SimpleNamespace(**{name: x[index] if torch.is_tensor(x) else x for name, x in vars(f).items()})
 def _split(f, size): return [SimpleNamespace(**dict(zip(vars(f), part))) for part in zip(*(x.split(size) for x in vars(f).values()))]
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #73c0bb58
@@ -287,8 +283,7 @@ def _paint_eyes(image, tone, teeth, f, s):
     pupil = eye.mul_(_soft(f.iris_size * .45 - r, s.k * .6)).mul_(.9)
     dark = _soft(.016 - top.abs(), s.k * .6).mul_(.75).add_(_soft(.012 - (top + f.lid).abs_(), s.k * .5), alpha=.3)
     bag = _soft(.016 - (y - (f.eye_open * 1.2 + .03)).sub_(lid, alpha=.06).abs_(), s.k * .4)
-    dark.addcmul_(bag, .12 * f.bags + .22 * f.old.clamp(min=0) * f.wrinkle).mul_(seen)
-    tone.mul_(1 - torch.maximum(pupil, dark))
+    tone.mul_(1 - torch.maximum(pupil, dark.addcmul_(bag, .12 * f.bags + .22 * f.old.clamp(min=0) * f.wrinkle).mul_(seen)))
 
 def _paint_marks(tone, f, s):
     spots = _wave(s.u * 9 + s.v * 3.1 + f.freckle_u).mul_(_wave(s.v * 11 - s.u * 2.3 + f.freckle_v))
@@ -326,12 +321,13 @@ def _paint_occluder(image, f, s):
     return _paint(image, _soft(inside, s.k * .5), f.occluder_colour)
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #49b9fe3c
-def _blur(image, f, s):
-    w = (f.blur.square() * (.2 * (s.k / 56)**2))[:, None]
+def _blur(image, sigma):
+    w = .2 * sigma.square()
     for step in (1, 2):
-        for dim, pad in ((2, (0, 0, step, step)), (3, (step, step, 0, 0))):
-            wide, size = F.pad(image, pad, mode='replicate'), image.shape[dim]
-            image = image.lerp((wide.narrow(dim, 0, size) + wide.narrow(dim, 2 * step, size)).mul_(.5), w)
+        wide = F.pad(image, (step, step, 0, 0), mode='replicate')
+        image = image.lerp((wide[..., :-2 * step] + wide[..., 2 * step:]).mul_(.5), w)
+        wide = F.pad(image, (0, 0, step, step), mode='replicate')
+        image = image.lerp((wide[:, :, :-2 * step] + wide[:, :, 2 * step:]).mul_(.5), w)
     return image
 
 @lru_cache(4)
@@ -365,10 +361,17 @@ def _jpeg(image, quality):
     return torch.stack([luma.add(red, alpha=1 / .713), green, luma.add(blue, alpha=1 / .564)], 1).add_(128).round_().clamp_(0, 255)
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #3dbcc8e6
-def _only(on, change, image, *spaces):
-    "Put `change(image, *spaces)` into those pictures that are switched on"
-    i = on.nonzero().flatten()
-    if len(i): image[i] = change(image[i], *(_select(space, i) for space in spaces))
+class _Some:
+    "Some pictures' part of a namespace of maps, cut out when it is asked for"
+    def __init__(self, space, index): self.space, self.index = space, index
+    def __getattr__(self, name): return _some(getattr(self.space, name), self.index)
+
+def _some(x, index): return x[index] if torch.is_tensor(x) else _Some(x, index) if isinstance(x, SimpleNamespace) else x
+
+def _only(on, change, image, *maps):
+    "Put `change(image, *maps)` into those pictures that are switched on"
+    index = on.nonzero().flatten()
+    if len(index): image[index] = change(image[index], *(_some(x, index) for x in maps))
 
 def _render(f, size):
     "(n, 3, size, size) uint8"
@@ -387,9 +390,9 @@ def _render(f, size):
     _only(f.has_glasses, _paint_glasses, image, f, s)
     _only(f.has_occlusion, _paint_occluder, image, f, s)
     image.mul_(f.gain_colour * 255).add_(127.5 * (1 - f.contrast[:, None]))
-    _only(f.has_blur, _blur, image, f, s)
+    _only(f.has_blur, _blur, image, f.blur[:, None] * (size / 112))
     image.addcmul_(_noise(f.key, size), f.noise[:, None]).round_().clamp_(0, 255)
-    _only(f.has_jpeg, lambda x, f: _jpeg(x, f.jpeg.flatten()), image, f)
+    _only(f.has_jpeg, _jpeg, image, f.jpeg.flatten())
     return image.to(torch.int16).to(torch.uint8) # four times faster than .byte()
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #625928db
@@ -398,7 +401,7 @@ def _whole(name, value, lowest):
         raise ValueError(f'{name}={value!r} is not valid: give a whole number >= {lowest}')
     return int(value)
 
-BLOCK, CHUNK = 32, 4 # pictures that a thread draws, and that are painted together: a chunk's maps stay in the processor's cache
+BLOCK, CHUNK = 32, 8 # pictures that a thread draws, and that are painted together: a chunk's maps stay in the processor's cache
 
 def render_faces(identities,     # (n,) whole numbers >= 0: tensor, array or list
                  shots,          # (n,) whole numbers >= 0
@@ -412,17 +415,15 @@ def render_faces(identities,     # (n,) whole numbers >= 0: tensor, array or lis
     ids, shots = (torch.as_tensor(x, dtype=torch.int64, device=device).flatten() for x in (identities, shots))
     if len(ids) != len(shots): raise ValueError(f'{len(ids)} identities and {len(shots)} shots: give one shot for each identity')
     if len(ids): _whole('identity', int(ids.min()), 0); _whole('shot', int(shots.min()), 0)
-    nuisance_ranges(**nuisance)
     def draw(i):
         person, shot = ids[i:i + BLOCK], shots[i:i + BLOCK]
         f = _derive(face_factors(person, shot, seed, **nuisance))
         f.key = hash_key(seed, person, shot)
         return torch.cat([_render(part, image_size) for part in _split(f, CHUNK)])
-    if not len(ids): return torch.empty(0, 3, image_size, image_size, dtype=torch.uint8, device=device)
-    threads = torch.get_num_threads()
+    threads, none = torch.get_num_threads(), torch.empty(0, 3, image_size, image_size, dtype=torch.uint8, device=device)
     try:
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            return torch.cat(list(pool.map(draw, range(0, len(ids), BLOCK))))
+            return torch.cat([none, *pool.map(draw, range(0, len(ids), BLOCK))])
     finally: torch.set_num_threads(threads)
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #757d32a3
@@ -437,9 +438,8 @@ class SyntheticFaces(torch.utils.data.Dataset):
                  **nuisance,          # name=value or name=(low, high), see `NUISANCE`
                 ):
         numbers = dict(num_identities=num_identities, shots=shots, image_size=image_size, seed=seed, first_identity=first_identity)
-        for (name, value), lowest in zip(numbers.items(), (1, 1, 16, 0, 0)): setattr(self, name, _whole(name, value, lowest))
-        self.nuisance = {name: nuisance_ranges(**nuisance)[name] for name in sorted(nuisance)}
-        self.parameters = dict(numbers, nuisance=self.nuisance)
+        self.parameters = {name: _whole(name, value, low) for (name, value), low in zip(numbers.items(), (1, 1, 16, 0, 0))}
+        vars(self).update(self.parameters, nuisance={name: nuisance_ranges(**nuisance)[name] for name in nuisance})
     @property
     def num_classes(self)->int: return self.num_identities
     @property
@@ -462,27 +462,14 @@ def render_cache(dataset:SyntheticFaces,
                  folder:str|Path,     # made if missing
                  progress:bool=True,  # show a bar
                  chunk:int=1024,      # pictures between two writes
-                 device='cpu',        # where to draw
                 )->np.ndarray:        # (n, 3, h, w) uint8, memory-mapped, read-only
     "Draw the whole data set once; later calls open the finished file"
-    name = hashlib.sha256(json.dumps([RENDERER, dataset.parameters, NUISANCE], sort_keys=True).encode()).hexdigest()[:16]
+    name = hashlib.sha256(json.dumps([RENDERER, dataset.parameters, nuisance_ranges(**dataset.nuisance)], sort_keys=True).encode()).hexdigest()[:16]
     path, shape = Path(folder)/f'faces-{name}.npy', (len(dataset), 3, dataset.image_size, dataset.image_size)
     if not path.exists():
         with write_aside(path) as aside:
             out = np.lib.format.open_memmap(aside, 'w+', np.uint8, shape)
             for i in tqdm(range(0, len(dataset), chunk), disable=not progress, desc='drawing faces'):
-                out[i:i + chunk] = dataset.render(range(i, min(i + chunk, len(dataset))), device).cpu().numpy()
+                out[i:i + chunk] = dataset.render(range(i, min(i + chunk, len(dataset)))).numpy()
             out.flush()
-            del out
     return np.load(path, mmap_mode='r')
-
-# %% ../../nbs/10_data/10_synthetic.ipynb #de4d89da
-def contact_sheet(images:torch.Tensor, # (n, 3, h, w) uint8
-                  columns:int,         # tiles in a row
-                 )->torch.Tensor:      # (3, rows * h, columns * w) uint8; missing tiles are white
-    "Tile pictures row by row"
-    n, c, h, w = images.shape
-    rows = -(-n // _whole('columns', columns, 1))
-    tiles = torch.full((rows * columns, c, h, w), 255, dtype=images.dtype, device=images.device)
-    tiles[:n] = images
-    return tiles.view(rows, columns, c, h, w).permute(2, 0, 3, 1, 4).reshape(c, rows * h, columns * w)
