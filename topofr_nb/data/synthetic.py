@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['IDENTITY', 'NUISANCE', 'DETAIL', 'PALETTES', 'BLOCK', 'CHUNK', 'RENDERER', 'hash_key', 'hash_uniform',
-           'nuisance_ranges', 'face_factors', 'render_faces', 'SyntheticFaces', 'render_cache']
+           'nuisance_ranges', 'face_factors', 'render_faces', 'SyntheticFaces', 'render_cache', 'contact_sheet']
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #5eacf27b
 import hashlib, json, math
@@ -41,17 +41,19 @@ def hash_uniform(key:torch.Tensor, count:int)->torch.Tensor: # (n,) int64 to (n,
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #63d1ffe2
 IDENTITY = dict(
-    head_width=(.47, .60), head_height=(.68, .80), head_depth=(.58, .72), jaw=(-.42, .20), forehead=(-.20, .30), chin=(-.14, .16), cheek=(-.01, .035),
-    chin_bump=(-.01, .04), neck=(.24, .36), asymmetry=(-.03, .03), skin=(0, 1), redness=(-.6, 1), eye_gap=(.31, .45), eye_height=(-.10, .06),
-    eye_width=(.13, .19), eye_open=(.05, .10), eye_tilt=(-.20, .20), eye_socket=(0, .05), iris=(0, 1), iris_size=(.058, .082), lid=(.02, .075), bags=(0, 1),
-    brow_gap=(.13, .22), brow_length=(.15, .26), brow_thick=(.018, .062), brow_arch=(-.01, .09), brow_tilt=(-.18, .18), brow_inner=(.06, .2),
-    brow_dark=(.4, 1), nose_width=(.06, .11), nose_length=(.15, .25), nose_height=(.29, .42), nose_depth=(.08, .15), nose_tilt=(.15, .55),
-    nose_taper=(.25, .60), nostril=(.3, .9), mouth_height=(.59, .69), mouth_width=(.19, .34), mouth_curve=(-.03, .07), lip_upper=(.025, .06),
-    lip_lower=(.035, .08), lip_bow=(0, .5), lip_red=(.2, .9), ear_size=(.09, .15), ear_height=(-.1, .12), ear_out=(0, .06), hair=(0, 1),
-    hair_volume=(.03, .16), hair_top=(-.02, .14), hairline=(-.82, -.45), widow=(-.1, .16), recede=(-.05, .22), hair_side=(-.35, .40), hair_length=(-.35, 1.5),
-    hair_part=(-.7, .7), parting=(-1, 1), hair_wave=(0, .05), hair_strands=(3, 11), bald=(-9, 1), grey_onset=(.35, 1.3), beard=(-1.3, 1),
-    beard_spread=(.3, .86), beard_line=(.56, .76), moustache=(-1.6, 1), mole1_u=(-.75, .75), mole1_v=(-.45, .85), mole1=(-.03, .05), mole2_u=(-.75, .75),
-    mole2_v=(-.45, .85), mole2=(-.04, .045), freckles=(-1.5, 1), freckle_u=(0, 1), freckle_v=(0, 1), wrinkle=(.4, 1), fold=(.2, 1))
+    head_width=(.47, .60), head_height=(.68, .80), head_depth=(.58, .72), jaw=(-.42, .20), forehead=(-.20, .30), chin=(-.14, .16),
+    cheek=(-.01, .035), chin_bump=(-.01, .04), neck=(.24, .36), asymmetry=(-.03, .03), skin=(0, 1), redness=(-.6, 1),
+    eye_gap=(.31, .45), eye_height=(-.10, .06), eye_width=(.13, .19), eye_open=(.05, .10), eye_tilt=(-.20, .20), eye_socket=(0, .05),
+    iris=(0, 1), iris_size=(.058, .082), lid=(.02, .075), bags=(0, 1),
+    brow_gap=(.13, .22), brow_length=(.15, .26), brow_thick=(.018, .062), brow_arch=(-.01, .09), brow_tilt=(-.18, .18),
+    brow_inner=(.06, .2), brow_dark=(.4, 1), nose_width=(.06, .11), nose_length=(.15, .25), nose_height=(.29, .42), nose_depth=(.08, .15),
+    nose_tilt=(.15, .55), nose_taper=(.25, .60), nostril=(.3, .9), mouth_height=(.59, .69), mouth_width=(.19, .34), mouth_curve=(-.03, .07),
+    lip_upper=(.025, .06), lip_lower=(.035, .08), lip_bow=(0, .5), lip_red=(.2, .9), ear_size=(.09, .15), ear_height=(-.1, .12),
+    ear_out=(0, .06), hair=(0, 1), hair_volume=(.03, .16), hair_top=(-.02, .14), hairline=(-.82, -.45), widow=(-.1, .16),
+    recede=(-.05, .22), hair_side=(-.35, .40), hair_length=(-.35, 1.5), hair_part=(-.7, .7), parting=(-1, 1), hair_wave=(0, .05),
+    hair_strands=(3, 11), bald=(-9, 1), grey_onset=(.35, 1.3), beard=(-1.3, 1), beard_spread=(.3, .86), beard_line=(.56, .76),
+    moustache=(-1.6, 1), mole1_u=(-.75, .75), mole1_v=(-.45, .85), mole1=(-.03, .05), mole2_u=(-.75, .75), mole2_v=(-.45, .85),
+    mole2=(-.04, .045), freckles=(-1.5, 1), freckle_u=(0, 1), freckle_v=(0, 1), wrinkle=(.4, 1), fold=(.2, 1))
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #e1ec7664
 NUISANCE = dict(
@@ -65,13 +67,14 @@ NUISANCE = dict(
     jpeg=(35, 100, 5, 100))                                                   # quality; 100 is off
 
 DETAIL = dict(
-    shift_y=(-1, 1), smile=(-.4, 1), mouth_open=(-.8, 1), brow_raise=(-.6, 1), squint=(-.6, .35), gaze=(-.06, .06), light_turn=(-1.3, 1.3),
-    light_rise=(-.3, 1), exposure=(.78, 1.18), contrast=(.8, 1.15), warm=(-.1, .1), green=(-.03, .03),
-    **{f'{name}_{c}': (.05, .95) for name in ('wall', 'thing', 'cloth', 'occluder') for c in 'rgb'}, wall_x=(-1.5, 1.5), wall_y=(-1.5, 1.5),
-    wall_phase=(0, 1), thing_x=(-1.1, 1.1), thing_y=(-1.1, .6), thing_size=(.2, .7), collar=(.05, .4), hair_mess=(-.03, .03), hair_tone=(.85, 1.15),
-    mask_top=(.2, .34), mask_tone=(0, 1), glasses_width=(.10, .15), glasses_high=(.04, .10), glasses_round=(.03, .09), glasses_thick=(.012, .028),
-    glasses_dark=(0, .5), lens=(-2, .9), occluder_x=(-.9, .9), occluder_y=(-.7, 1), occluder_w=(.12, .35), occluder_h=(.12, .35), occluder_turn=(-1.5, 1.5),
-    **{f'coin_{name}': (0, 1) for name in ('eyes_closed', 'glasses', 'mask', 'occlusion')})
+    shift_y=(-1, 1), smile=(-.4, 1), mouth_open=(-.8, 1), brow_raise=(-.6, 1), squint=(-.6, .35), gaze=(-.06, .06),
+    light_turn=(-1.3, 1.3), light_rise=(-.3, 1), exposure=(.78, 1.18), contrast=(.8, 1.15), warm=(-.1, .1), green=(-.03, .03),
+    **{f'{name}_{c}': (.05, .95) for name in ('wall', 'thing', 'cloth', 'occluder') for c in 'rgb'},
+    wall_x=(-1.5, 1.5), wall_y=(-1.5, 1.5), wall_phase=(0, 1), thing_x=(-1.1, 1.1), thing_y=(-1.1, .6), thing_size=(.2, .7),
+    collar=(.05, .4), hair_mess=(-.03, .03), hair_tone=(.85, 1.15), mask_top=(.2, .34), mask_tone=(0, 1),
+    glasses_width=(.10, .15), glasses_high=(.04, .10), glasses_round=(.03, .09), glasses_thick=(.012, .028),
+    glasses_dark=(0, .5), lens=(-2, .9), occluder_x=(-.9, .9), occluder_y=(-.7, 1), occluder_w=(.12, .35), occluder_h=(.12, .35),
+    occluder_turn=(-1.5, 1.5), **{f'coin_{name}': (0, 1) for name in ('eyes_closed', 'glasses', 'mask', 'occlusion')})
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #233ad2b5
 def nuisance_ranges(**nuisance)->dict: # every nuisance factor: (low, high)
@@ -118,8 +121,9 @@ def _colours(f):
     drawn = {name: torch.stack([getattr(f, f'{name}_{c}') for c in 'rgb'], 1) for name in ('wall', 'thing', 'cloth', 'occluder')}
     return dict(
         drawn, skin=skin, lips=skin * (1 - f.lip_red[:, None] * rgb(.18, .55, .45)), iris=_palette('iris', f.iris),
-        hair=(hair + grey * (.72 - hair)) * f.hair_tone[:, None], white=rgb(.92, .92, .92).expand(len(skin), 3), frame=f.glasses_dark[:, None].expand(-1, 3),
-        mask=_palette('mask', f.mask_tone), gain=torch.stack([1 + f.warm, 1 + f.green, 1 - f.warm], 1) * (f.exposure * f.contrast)[:, None])
+        hair=(hair + grey * (.72 - hair)) * f.hair_tone[:, None], white=rgb(.92, .92, .92).expand(len(skin), 3),
+        frame=f.glasses_dark[:, None].expand(-1, 3), mask=_palette('mask', f.mask_tone),
+        gain=torch.stack([1 + f.warm, 1 + f.green, 1 - f.warm], 1) * (f.exposure * f.contrast)[:, None])
 
 def _derive(factors):
     "The painter's view of the factors: scalars (n, 1, 1), colours (n, 3, 1, 1), rays of the ellipsoids (n, 15, 1, 1), switches (n,)"
@@ -144,16 +148,14 @@ def _derive(factors):
 def _split(f, size): return [SimpleNamespace(**dict(zip(vars(f), part))) for part in zip(*(x.split(size) for x in vars(f).values()))]
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #73c0bb58
-def _rays(rotation, *axes):
-    "The equations' coefficients in double precision, once for each picture: (n, 15, 1, 1) from (n, 3, 3) and three half-axes (n,)"
+def _rays(rotation, *axes): # the equations' coefficients: (n, 15, 1, 1) from (n, 3, 3) and three half-axes (n,)
     a, b, d = (rotation / torch.stack(axes, 1)[:, None]).unbind(1)
     dot = lambda p, q: (p * q).sum(1, keepdim=True)
     length, ad, bd = dot(d, d).sqrt(), dot(a, d) / dot(d, d), dot(b, d) / dot(d, d)
     a, b, d = a - ad * d, b - bd * d, d / length
     return torch.cat([dot(a, a), 2 * dot(a, b), dot(b, b), 1 / length, ad, bd, a, b, d], 1).float()[..., None, None]
 
-def _hit(x, y, rays):
-    "Where orthographic rays along z meet an ellipsoid: maps e, z, u, v, w from view coordinates (n, h, w)"
+def _hit(x, y, rays): # maps e, z, u, v, w of the ellipsoid under the view coordinates x, y (n, h, w)
     aa, ab, bb, g, ad, bd, *abd = rays.unbind(1)
     e = 1 - (aa * x).addcmul_(ab, y).mul_(x).addcmul_(bb * y, y)
     root = e.clamp(min=0).sqrt_()
@@ -174,16 +176,14 @@ def _surface(f, size):
     low, high = (t - .05).clamp_(min=0).square_(), (t + .1).clamp_(max=0).square_()
     taper = (f.jaw * low).addcmul_(f.forehead, high).add_(1)
     e, z, s.u, s.v, s.w = _hit(s.x / taper, s.y - low.mul_((f.chin + f.gape) * f.head_height), f.head_rays)
-    s.v.addcmul_(f.asymmetry, s.u)
-    s.au = s.u.abs()
+    s.v, s.au = s.v.addcmul_(f.asymmetry, s.u), s.u.abs()
     s.head, s.z = _soft(e, f.head_width * (s.k * .5)), z.mul_(taper).add_(e.clamp_(max=0), alpha=4)
     return s
 
 def _project(f, x, y, z):
     return [r[:, 0] * x + r[:, 1] * y + r[:, 2] * z for r in f.rotation.unbind(1)]
 
-def _add_nose(f, s):
-    "Nose, nostrils and the relief of the face; `bare` is the skin that features are painted on"
+def _add_nose(f, s): # and the relief of the face; `bare` is the skin that features are painted on
     x, y, z = _project(f, 0, f.nose_height * f.head_height - f.nose_length * .75, f.head_depth * .93)
     y = s.y - y
     taper = (y * (f.nose_taper / f.nose_length)).clamp_(-.7, .7).add_(1)
@@ -233,8 +233,7 @@ def _shade(f, s):
 # %% ../../nbs/10_data/10_synthetic.ipynb #05a4f11e
 def _paint(image, mask, colour): return image.lerp_(colour, mask[:, None])
 
-def _paint_scene(f, s):
-    "Background, back hair, neck, clothes and skin"
+def _paint_scene(f, s): # background, back hair, neck, clothes and skin
     ramp = (f.wall_x * s.x).addcmul_(f.wall_y, s.y)
     mix = ramp.mul(.35).add_(.5).clamp_(0, 1).mul_(f.background * (1 - .5 * f.background))
     mix.addcmul_(_wave(ramp.mul_(2).add_(f.wall_phase)), .5 * f.background.square())
@@ -258,8 +257,7 @@ def _paint_face_hair(image, f, s):
     beard, lip = beard.mul_((f.beard * 1.6).clamp(max=.95)), lip.mul_((f.moustache * 2.5).clamp(max=.95))
     _paint(image, torch.maximum(torch.maximum(beard, lip), brows).mul_(s.bare), f.hair_colour * .85)
 
-def _paint_mouth(image, tone, f, s):
-    "Lips; returns the teeth, which share their white with the eyes"
+def _paint_mouth(image, tone, f, s): # returns the teeth, which share their white with the eyes
     t = (s.au / (f.mouth_width * (1 + .18 * f.smile))).square_()
     v = (s.v - (f.mouth_height + f.gape * .4)).addcmul_(t.clamp(max=1.2).sub_(.3), f.smile * .09 + f.mouth_curve)
     p, bow = 1 - t, f.lip_upper + f.gape - (1 - 5 * s.au).clamp_(min=0).mul_(f.lip_bow * f.lip_upper)
@@ -298,12 +296,9 @@ def _paint_marks(tone, f, s):
     tone.mul_(1 - marks.mul_(s.bare)).sub_(s.nostril, alpha=.75)
 
 def _paint_mask(image, f, s):
-    front = _soft(s.w - .25, 20)
-    strap = _soft(.014 - (s.v - f.mask_top + .3 * s.au - .37).abs_(), s.k * .5).mul_(1 - front).mul_(1 - s.hair)
-    return _paint(image, torch.maximum(_soft(s.v - f.mask_top + .18 * s.au, s.k * .4) * front, strap).mul_(s.head), f.mask_colour)
+    return _paint(image, _soft(s.v - f.mask_top + .18 * s.au, s.k * .4) * _soft(s.w - .25, 20) * s.head, f.mask_colour)
 
-def _paint_glasses(image, f, s):
-    "A frame in a plane before the face, so that it shifts against the eyes"
+def _paint_glasses(image, f, s): # in a plane before the face, so that they shift against the eyes
     r = f.rotation
     z = (f.head_depth * 1.02 - r[:, 0, 2] * s.x - r[:, 1, 2] * s.y) / r[:, 2, 2]
     u, v = (((r[:, 0, i] * s.x + r[:, 1, i] * s.y + r[:, 2, i] * z) / a) for i, a in ((0, f.head_width), (1, f.head_height)))
@@ -336,8 +331,8 @@ def _strip(length, device):
     return ((2 * u - 1).clamp(-.9999, .9999).erfinv() * math.sqrt(2)).float()
 
 def _noise(key, size):
-    count = 3 * size * size
-    return _strip(count + 0xffff, key.device).unfold(0, count, 1).index_select(0, (key >> 8) & 0xffff).view(-1, 3, size, size)
+    windows = _strip(3 * size * size + 0xffff, key.device).unfold(0, 3 * size * size, 1)
+    return windows.index_select(0, (key >> 8) & 0xffff).view(-1, 3, size, size)
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #bbb371c5
 _DCT = ((64,)*8, (89, 75, 50, 18, -18, -50, -75, -89), (83, 36, -36, -83, -83, -36, 36, 83), (75, -18, -89, -50, 50, 89, 18, -75),
@@ -361,20 +356,17 @@ def _jpeg(image, quality):
     return torch.stack([luma.add(red, alpha=1 / .713), green, luma.add(blue, alpha=1 / .564)], 1).add_(128).round_().clamp_(0, 255)
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #3dbcc8e6
-class _Some:
-    "Some pictures' part of a namespace of maps, cut out when it is asked for"
+class _Some: # some pictures' part of a namespace of maps, cut out when it is asked for
     def __init__(self, space, index): self.space, self.index = space, index
-    def __getattr__(self, name): return _some(getattr(self.space, name), self.index)
+    def __getattr__(self, name):
+        x = getattr(self.space, name)
+        return x[self.index] if torch.is_tensor(x) else x
 
-def _some(x, index): return x[index] if torch.is_tensor(x) else _Some(x, index) if isinstance(x, SimpleNamespace) else x
-
-def _only(on, change, image, *maps):
-    "Put `change(image, *maps)` into those pictures that are switched on"
+def _only(on, change, image, *spaces): # put change(image, *spaces) into those pictures that are switched on
     index = on.nonzero().flatten()
-    if len(index): image[index] = change(image[index], *(_some(x, index) for x in maps))
+    if len(index): image[index] = change(image[index], *(_Some(space, index) for space in spaces))
 
-def _render(f, size):
-    "(n, 3, size, size) uint8"
+def _render(f, size): # (n, 3, size, size) uint8
     s = _surface(f, size)
     _add_nose(f, s)
     _add_ears(f, s)
@@ -390,9 +382,9 @@ def _render(f, size):
     _only(f.has_glasses, _paint_glasses, image, f, s)
     _only(f.has_occlusion, _paint_occluder, image, f, s)
     image.mul_(f.gain_colour * 255).add_(127.5 * (1 - f.contrast[:, None]))
-    _only(f.has_blur, _blur, image, f.blur[:, None] * (size / 112))
+    _only(f.has_blur, lambda x, f: _blur(x, f.blur[:, None] * (size / 112)), image, f)
     image.addcmul_(_noise(f.key, size), f.noise[:, None]).round_().clamp_(0, 255)
-    _only(f.has_jpeg, _jpeg, image, f.jpeg.flatten())
+    _only(f.has_jpeg, lambda x, f: _jpeg(x, f.jpeg.flatten()), image, f)
     return image.to(torch.int16).to(torch.uint8) # four times faster than .byte()
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #625928db
@@ -415,6 +407,7 @@ def render_faces(identities,     # (n,) whole numbers >= 0: tensor, array or lis
     ids, shots = (torch.as_tensor(x, dtype=torch.int64, device=device).flatten() for x in (identities, shots))
     if len(ids) != len(shots): raise ValueError(f'{len(ids)} identities and {len(shots)} shots: give one shot for each identity')
     if len(ids): _whole('identity', int(ids.min()), 0); _whole('shot', int(shots.min()), 0)
+    nuisance_ranges(**nuisance)
     def draw(i):
         person, shot = ids[i:i + BLOCK], shots[i:i + BLOCK]
         f = _derive(face_factors(person, shot, seed, **nuisance))
@@ -439,9 +432,8 @@ class SyntheticFaces(torch.utils.data.Dataset):
                 ):
         numbers = dict(num_identities=num_identities, shots=shots, image_size=image_size, seed=seed, first_identity=first_identity)
         self.parameters = {name: _whole(name, value, low) for (name, value), low in zip(numbers.items(), (1, 1, 16, 0, 0))}
-        vars(self).update(self.parameters, nuisance={name: nuisance_ranges(**nuisance)[name] for name in nuisance})
-    @property
-    def num_classes(self)->int: return self.num_identities
+        nuisance_ranges(**nuisance)
+        vars(self).update(self.parameters, num_classes=self.parameters['num_identities'], nuisance=nuisance)
     @property
     def labels(self)->torch.Tensor: return torch.arange(self.num_identities).repeat_interleave(self.shots) # (n,) int64
     def __len__(self): return self.num_identities * self.shots
@@ -464,8 +456,9 @@ def render_cache(dataset:SyntheticFaces,
                  chunk:int=1024,      # pictures between two writes
                 )->np.ndarray:        # (n, 3, h, w) uint8, memory-mapped, read-only
     "Draw the whole data set once; later calls open the finished file"
-    name = hashlib.sha256(json.dumps([RENDERER, dataset.parameters, nuisance_ranges(**dataset.nuisance)], sort_keys=True).encode()).hexdigest()[:16]
-    path, shape = Path(folder)/f'faces-{name}.npy', (len(dataset), 3, dataset.image_size, dataset.image_size)
+    recipe = json.dumps([RENDERER, dataset.parameters, nuisance_ranges(**dataset.nuisance)])
+    path = Path(folder)/f'faces-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}.npy'
+    shape = (len(dataset), 3, dataset.image_size, dataset.image_size)
     if not path.exists():
         with write_aside(path) as aside:
             out = np.lib.format.open_memmap(aside, 'w+', np.uint8, shape)
@@ -473,3 +466,11 @@ def render_cache(dataset:SyntheticFaces,
                 out[i:i + chunk] = dataset.render(range(i, min(i + chunk, len(dataset)))).numpy()
             out.flush()
     return np.load(path, mmap_mode='r')
+
+# %% ../../nbs/10_data/10_synthetic.ipynb #de4d89da
+def contact_sheet(images:torch.Tensor, columns:int)->torch.Tensor: # (n, 3, h, w) uint8 to (3, rows * h, columns * w)
+    "Tile pictures row by row; missing tiles are white"
+    (n, c, h, w), rows = images.shape, -(-len(images) // _whole('columns', columns, 1))
+    tiles = torch.full((rows * columns, c, h, w), 255, dtype=images.dtype, device=images.device)
+    tiles[:n] = images
+    return tiles.view(rows, columns, c, h, w).permute(2, 0, 3, 1, 4).reshape(c, rows * h, columns * w)
