@@ -20,7 +20,8 @@ setup(
     long_description_content_type="text/markdown",
     python_requires=f">={settings['min_python']}",
     install_requires=settings["requirements"].split(),
-    extras_require={"dev": settings["dev_requirements"].split()},
+    extras_require={"dev": settings["dev_requirements"].split()}
+    | {name.removeprefix("extra_"): value.split() for name, value in settings.items() if name.startswith("extra_")},
     packages=find_packages(include=["topofr_nb", "topofr_nb.*"]) + ["topofr_nb.published"],
     package_dir={"topofr_nb.published": "data/published"},
     package_data={"topofr_nb.published": ["*.csv"]},
