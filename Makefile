@@ -14,12 +14,13 @@ unexport JUPYTER_PATH PYTHONPATH PYTHONHOME
 # The caller's mirror is kept, find-links are not: pip would prefer a CPU-only torch of the same version lying there.
 PIP := PIP_USER=0 PIP_FIND_LINKS=.venv/no-links PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 
-.PHONY: help install train test lab reproduce-smoke export readme lock clean
+.PHONY: help install train test fuzz lab reproduce-smoke export readme lock clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make train            train with nbs/train.ipynb; ARGS="-p backbone mbf" sets parameters'
 	@echo 'make test             every check; ARGS="export wheel" runs only these stages'
+	@echo 'make fuzz             100,000 damaged records and verification sets; ARGS="--inputs 1000000 --seed 1"'
 	@echo 'make lab              JupyterLab, opened on nbs/index.ipynb'
 	@echo 'make reproduce-smoke  every notebook of nbs/80_reproduce, at smoke scale'
 	@echo 'make export           notebooks -> topofr_nb/, modules of notebooks that are gone are removed'
@@ -44,7 +45,7 @@ install: .venv/.installed
 	@rm .venv/.installing
 	@touch $@
 
-.venv/.installed: .venv/.locked setup.py settings.ini pyproject.toml
+.venv/.installed: .venv/.locked setup.py settings.ini pyproject.toml csrc/prim.c csrc/__init__.py
 	@$(PIP) install -q --no-deps --no-build-isolation -e .
 	@$(BIN)/python -c 'import torch, torchvision, topofr_nb' || \
 	  { echo 'torch, torchvision or topofr_nb cannot be imported: see above. To install afresh: rm -rf .venv and call make again.'; exit 1; }
@@ -59,6 +60,9 @@ train: .venv/.installed
 
 test: .venv/.installed
 	@$(BIN)/python .ci/test.py $(ARGS)
+
+fuzz: .venv/.installed
+	@$(BIN)/python .ci/fuzz.py --inputs 100000 $(ARGS)
 
 reproduce-smoke: .venv/.installed
 	@$(BIN)/python .ci/test.py reproduce $(ARGS)

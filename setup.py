@@ -1,13 +1,18 @@
 "Package description: everything that can be said in settings.ini is said there."
+import os
 from configparser import ConfigParser
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
 
 here = Path(__file__).parent
 config = ConfigParser(delimiters=["="], interpolation=None)
 config.read(here / "settings.ini", encoding="utf-8")
 settings = config["DEFAULT"]
+
+# Without a compiler the package installs and works: the same trees then come from torch, more slowly.
+prim = Extension("topofr_nb.compiled.prim", ["csrc/prim.c"], optional=True, py_limited_api=True,
+                 extra_compile_args=["/O2"] if os.name == "nt" else ["-O3"])
 
 setup(
     name=settings["lib_name"],
@@ -22,8 +27,10 @@ setup(
     install_requires=settings["requirements"].split(),
     extras_require={"dev": settings["dev_requirements"].split()}
     | {name.removeprefix("extra_"): value.split() for name, value in settings.items() if name.startswith("extra_")},
-    packages=find_packages(include=["topofr_nb", "topofr_nb.*"]) + ["topofr_nb.published"],
-    package_dir={"topofr_nb.published": "data/published"},
+    packages=find_packages(include=["topofr_nb", "topofr_nb.*"]) + ["topofr_nb.published", "topofr_nb.compiled"],
+    package_dir={"topofr_nb.published": "data/published", "topofr_nb.compiled": "csrc"},
     package_data={"topofr_nb.published": ["*.csv"]},
+    ext_modules=[prim],
+    options={"bdist_wheel": {"py_limited_api": "cp310"}},
     zip_safe=False,
 )

@@ -3,6 +3,7 @@
 A check is a function that returns on success (a returned text is shown), raises Skip, or raises anything else on failure.
 """
 import ast, json, os, re, sys, tempfile, time, traceback
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -276,23 +277,33 @@ def tests():
     flags = ["data"] if real_data and Path(real_data).is_dir() else []
     if real_data and not flags: yield "TOPOFR_REAL_DATA", partial(skip, f"{real_data} is not a folder")
     if run(tools / "python", "-c", "import sys, torch; sys.exit(not torch.cuda.is_available())")[0] == 0: flags.append("cuda")
-    held = {name: set().union(*map(directives, code_cells(load(nbs / name)))) for name in notebooks() if not left_out(name)}
-    real = sum("data" in own for own in held.values())
-    with lock: print(f"{real} notebooks have cells for real faces, {'they run' if 'data' in flags else 'left out'}", flush=True)
+    held = {name: Counter(flag for cell in code_cells(load(nbs / name)) for flag in directives(cell)) for name in notebooks() if not left_out(name)}
     reasons = {"data": "TOPOFR_REAL_DATA names no folder of real faces", "cuda": "no GPU here"}
     for name, own in held.items():
-        yield f"nbs/{name}", partial(test_notebook, name, [flag for flag in flags if flag in own])
-        for flag in sorted(set(reasons) & own - set(flags)): yield f"nbs/{name}, cells flagged {flag}", partial(skip, reasons[flag])
+        yield f"nbs/{name}", partial(test_notebook, name, [flag for flag in flags if flag in own], own["data"])
+        for flag in sorted(set(reasons) & set(own) - set(flags)): yield f"nbs/{name}, cells flagged {flag}", partial(skip, reasons[flag])
 
 
 def skip(why): raise Skip(why)
 
 
-def test_notebook(name, flags):
-    "nbdev_test of one notebook, its cells flagged `flags` included"
+def test_notebook(name, flags, real):
+    "nbdev_test of one notebook, its cells flagged `flags` included; `real` of them look at real faces"
     status, out = run(tools / "nbdev_test", "--path", nbs / name, "--flags", " ".join(flags), timeout=cell_seconds)
     assert status == 0 and "Success." in out, out
+    if "data" in flags: real_cells[name] = real
     return f"with cells flagged {' and '.join(flags)}" if flags else None
+
+
+def fuzz():
+    "Damaged records and verification sets: an error in one line or a result, no crash, no hang, no code run"
+    yield "2,000 damaged inputs (make fuzz: 100,000)", fuzzed
+
+
+def fuzzed():
+    status, out = run(tools / "python", root / ".ci" / "fuzz.py", "--inputs", "1000", timeout=smoke_seconds)
+    assert status == 0, out
+    return out.strip().splitlines()[-1]
 
 
 # Smallest parameters that still go all the way.
@@ -344,9 +355,9 @@ def papermill(name, **parameters):
 
 # ---------------------------------------------------------------------------------------------------------------------- run
 
-stages = {stage.__name__: stage for stage in (export, clean, contract, lint, readme, wheel, smoke, tests)}
+stages = {stage.__name__: stage for stage in (export, clean, contract, lint, readme, wheel, fuzz, smoke, tests)}
 others = {"reproduce": reproduce}
-lock, results, prepared = Lock(), [], {}
+lock, results, prepared, real_cells = Lock(), [], {}, {}
 
 
 def check(stage, name, thunk):
@@ -389,6 +400,7 @@ def main(names):
         count = [sum(outcome == kind for outcome, _ in own) for kind in ("passed", "failed", "skipped")]
         print(f"{name:<10}{count[0]:>8}{count[1]:>8}{count[2]:>9}{prepared[name] + sum(seconds for _, seconds in own):>9.1f}")
     print(f"{time.time() - start:.0f} s in all, {workers} at a time")
+    if "tests" in (names or stages): print(f"real faces: {sum(real_cells.values())} cells in {len(real_cells)} notebooks ran")
     for stage, name, outcome, _ in results:
         if outcome == "failed": print(f"failed: {stage}: {name}")
     total = {kind: sum(outcome == kind for *_, outcome, _ in results) for kind in ("passed", "failed", "skipped")}

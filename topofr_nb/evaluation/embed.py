@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PRECISIONS', 'evaluating', 'embed']
 
-# %% ../../nbs/50_evaluation/10_embed.ipynb #952789f6
+# %% ../../nbs/50_evaluation/10_embed.ipynb #1930f1da
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 
@@ -18,7 +18,7 @@ from tqdm import tqdm
 from ..core import one_of
 from ..data.perturb import to_float
 
-# %% ../../nbs/50_evaluation/10_embed.ipynb #d81661e7
+# %% ../../nbs/50_evaluation/10_embed.ipynb #ef19be34
 def _batch(images, start, stop):
     "Images `start` to `stop` as a uint8 tensor (b, 3, h, w)"
     if isinstance(images, torch.Tensor): return images[start:stop]
@@ -27,7 +27,7 @@ def _batch(images, start, stop):
     items = images.__getitems__(index) if hasattr(images, '__getitems__') else [images[i] for i in index]
     return torch.stack([item[0] if isinstance(item, tuple) else item for item in items])
 
-# %% ../../nbs/50_evaluation/10_embed.ipynb #2843abba
+# %% ../../nbs/50_evaluation/10_embed.ipynb #350be147
 @contextmanager
 def evaluating(model:Callable, # a module, or any other callable
               ):
@@ -39,7 +39,7 @@ def evaluating(model:Callable, # a module, or any other callable
     finally:
         for module, training in modes: module.training = training
 
-# %% ../../nbs/50_evaluation/10_embed.ipynb #45af2806
+# %% ../../nbs/50_evaluation/10_embed.ipynb #05bf8174
 PRECISIONS = {'float32': None, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
 
 def _check_device(model, device):
@@ -47,12 +47,35 @@ def _check_device(model, device):
     if weight is not None and weight.device.type != device.type:
         raise ValueError(f"the model is on {weight.device} and device is '{device}'; move the model, or say device='{weight.device}'")
 
+@contextmanager
+def _embedding(model, images, batch_size, device, flip, precision):
+    "A function (batch, index of its first image) -> features, with the model in evaluation mode and under autocast"
+    one_of('flip', flip, ('sum', 'concat', 'none'))
+    dtype, device = PRECISIONS[one_of('precision', precision, PRECISIONS)], torch.device(device)
+    if batch_size < 1: raise ValueError(f'batch_size {batch_size} is not valid: 1 or more images per call')
+    if len(images) == 0: raise ValueError('there are no images to embed')
+    _check_device(model, device)
+    with evaluating(model), torch.autocast(device.type, dtype, enabled=dtype is not None):
+        yield lambda batch, start: _checked(_features(model, to_float(batch.to(device)), flip).cpu(), images, start, len(batch))
+
 def _features(model, x, flip):
-    if flip == 'none': return model(x).float()
-    features, mirrored = model(x).float(), model(x.flip(3)).float()
+    if flip == 'none': return torch.as_tensor(model(x)).float()
+    features, mirrored = (torch.as_tensor(model(side)).float() for side in (x, x.flip(3)))
     return features + mirrored if flip == 'sum' else torch.cat([features, mirrored], 1)
 
-def embed(model:Callable,            # float (b, 3, h, w) in [-1, 1] -> (b, d)
+def _checked(features, images, start, n):
+    "The features of n images from `start`, if they can be used"
+    if features.ndim != 2 or len(features) != n:
+        raise ValueError(f'the model gave features of shape {tuple(features.shape)} for {n} images; expected ({n}, d)')
+    finite = features.isfinite().all(1)
+    if not finite.all():
+        i = start + int((~finite).nonzero()[0])
+        place = f' ({images.where(i)})' if hasattr(images, 'where') and not isinstance(images, torch.Tensor) else ''
+        raise ValueError(f'the features of image {i}{place} are not finite')
+    return features
+
+# %% ../../nbs/50_evaluation/10_embed.ipynb #973f3444
+def embed(model:Callable,            # float (b, 3, h, w) in [-1, 1] -> (b, d): a module, an `OnnxModel`, a function
           images:torch.Tensor|np.ndarray|Sequence|Dataset, # (n, 3, h, w) uint8, or n items: uint8 (3, h, w), alone or first of a tuple
           batch_size:int=64,         # images per call
           device:str|torch.device='cpu', # where the model lives
@@ -61,20 +84,6 @@ def embed(model:Callable,            # float (b, 3, h, w) in [-1, 1] -> (b, d)
           progress:bool=False,       # show a bar
          )->torch.Tensor:            # (n, d) float32 on the CPU, (n, 2d) for "concat"
     "Features of all images; ValueError naming the first image with a feature that is not finite"
-    one_of('flip', flip, ('sum', 'concat', 'none'))
-    dtype, device = PRECISIONS[one_of('precision', precision, PRECISIONS)], torch.device(device)
-    if batch_size < 1: raise ValueError(f'batch_size {batch_size} is not valid: 1 or more images per call')
-    if len(images) == 0: raise ValueError('there are no images to embed')
-    _check_device(model, device)
-    found = []
-    with evaluating(model), torch.autocast(device.type, dtype, enabled=dtype is not None):
-        for start in tqdm(range(0, len(images), batch_size), 'embed', disable=not progress, leave=False):
-            batch = _batch(images, start, min(start + batch_size, len(images)))
-            features = _features(model, to_float(batch.to(device)), flip).cpu()
-            if features.ndim != 2 or len(features) != len(batch):
-                shape = tuple(features.shape)
-                raise ValueError(f'the model gave features of shape {shape} for {len(batch)} images; expected ({len(batch)}, d)')
-            finite = features.isfinite().all(1)
-            if not finite.all(): raise ValueError(f'the features of image {start + int((~finite).nonzero()[0])} are not finite')
-            found.append(features)
-    return torch.cat(found)
+    with _embedding(model, images, batch_size, device, flip, precision) as features:
+        return torch.cat([features(_batch(images, start, min(start + batch_size, len(images))), start)
+                          for start in tqdm(range(0, len(images), batch_size), 'embed', disable=not progress, leave=False)])

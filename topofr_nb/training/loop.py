@@ -17,12 +17,13 @@ from tqdm import tqdm
 
 from .. import __version__
 from ..core import pick_device, project_root, write_aside
-from ..evaluation import verify
+from ..data.formats import Protocol, describe_protocol
+from ..data.protocols import PairSet
+from ..evaluation.score import forget_features, score
 from ..models import create_backbone
 from .checkpoints import load_backbone, load_checkpoint, restore, save_checkpoint
 from .recipe import Recipe, make_recipe, recipe_json, resolve, run_id
-from ..data.protocols import PairSet
-from .sources import FaceBatches, RunOrder, batches, fingerprint, open_pairs, open_training_data
+from .sources import FaceBatches, RunOrder, batches, fingerprint, open_target, open_training_data
 from .steps import build_model, make_optimizer, prepare_batch, training_step
 
 # %% ../../nbs/60_training/40_loop.ipynb #7fc1f921
@@ -77,7 +78,7 @@ class Plan:
     "A checked run, ready to start"
     run: Run
     faces: FaceBatches    # training set
-    pairs: PairSet|None   # verification pairs
+    target: Protocol|None # what the run is scored on
     device: torch.device
 
     @property
@@ -102,16 +103,17 @@ def prepare(recipe:Recipe,      # from `make_recipe`
     device, out = pick_device(recipe.device), writable_folder(recipe.out_dir or project_root()/'runs')
     full, reasons = resolve(recipe, device)
     with torch.device('meta'): create_backbone(full.backbone, full.embedding_size, full.image_size)
-    pairs = open_pairs(full, progress)
-    faces = open_training_data(full, pairs)
+    target = open_target(full, progress)
+    faces = open_training_data(full, target)
     if recipe.batch_size is None and full.batch_size > len(faces):
         full, reasons['batch_size'] = dataclasses.replace(full, batch_size=len(faces)), 'all training images'
     RunOrder(len(faces), full.batch_size, full.seed, 1)
-    if pairs is not None and full.data != 'synthetic': reasons['data'] = f'the {len(pairs.people)} people of the pairs are not trained on'
-    folder = out/run_id(full, fingerprint(faces, pairs))
+    reasons['data'] = faces.said
+    if target is not None: reasons['protocol'] = describe_protocol(target)
+    folder = out/run_id(full, fingerprint(faces, target))
     folder.mkdir(exist_ok=True)
     with write_aside(folder/'recipe.json') as aside: aside.write_text(recipe_json(full))
-    return Plan(Run(folder, full, reasons), faces.load(progress), pairs, device)
+    return Plan(Run(folder, full, reasons), faces.load(progress), target, device)
 
 # %% ../../nbs/60_training/40_loop.ipynb #a01efeca
 LOG_EVERY = {'cpu': 1, 'cuda': 10, 'mps': 10}
@@ -152,6 +154,7 @@ def _fit(plan, progress, checkpoint_seconds):
     optimizer = make_optimizer(model, recipe)
     scaler = torch.amp.GradScaler('cuda') if recipe.precision == 'float16' and device.type == 'cuda' else None
     first, before = _start(plan, scaler, model, optimizer)
+    if first < steps: forget_features(run.folder)
     order = RunOrder(len(faces), recipe.batch_size, recipe.seed, steps, first)
     saved, start, last_save, last_log, logged = first, time.time(), time.time(), time.time(), first
     first_bad = torch.full((), steps, device=device)
@@ -178,22 +181,26 @@ def _fit(plan, progress, checkpoint_seconds):
 
 # %% ../../nbs/60_training/40_loop.ipynb #2674cc8f
 def _score(plan):
-    "Verify the checkpoint and write the scores"
-    run, pairs, faces, device, recipe = plan.run, plan.pairs, plan.faces, plan.device, plan.run.recipe
+    "Score the checkpoint and write the scores"
+    run, target, faces, device, recipe = plan.run, plan.target, plan.faces, plan.device, plan.run.recipe
     scores = dict(scale=scale_label(recipe, faces), training_images=len(faces), training_identities=faces.num_classes,
                   images_seen=plan.steps*recipe.batch_size, train_seconds=run.metrics[-1]['seconds'])
-    if pairs is not None:
+    if target is not None:
         backbone, _ = load_backbone(run.checkpoint, device)
-        if recipe.eval_pairs: pairs = pairs.subset(recipe.eval_pairs)
-        result = verify(backbone, pairs, device=device, seconds=None if recipe.eval_pairs else recipe.eval_seconds)
-        scores |= result.summary() | dict(total_pairs=len(plan.pairs))
-        with write_aside(run.folder/'verification.npz') as aside, aside.open('wb') as file:
-            np.savez_compressed(file, scores=result.scores, same=result.same)
+        total = len(target)
+        if recipe.eval_pairs and isinstance(target, PairSet): target = target.subset(recipe.eval_pairs)
+        result = score(backbone, target, device=device, seconds=None if recipe.eval_pairs else recipe.eval_seconds, folder=run.folder)
+        scores |= result.summary()
+        if isinstance(target, PairSet):
+            scores['total_pairs'] = total
+            with write_aside(run.folder/'verification.npz') as aside, aside.open('wb') as file:
+                np.savez_compressed(file, scores=result.scores, same=result.same)
     _write_json(run.folder/'scores.json', scores)
+    forget_features(run.folder)
 
 def scale_label(recipe:Recipe, faces)->str: # faces: the training set
     "What a result of this run may be compared with"
-    kind = 'synthetic faces' if recipe.data == 'synthetic' else f'folder {Path(recipe.data).name}'
+    kind = 'synthetic faces' if recipe.data == 'synthetic' else Path(recipe.data).name
     return (f'{kind}: {faces.num_classes} identities, {len(faces)} images, {recipe.backbone} at {recipe.image_size} px, '
             f'batch {recipe.batch_size}, seed {recipe.seed}')
 

@@ -16,37 +16,48 @@ import torch
 
 from .. import __version__
 from ..core import one_of
+from ..data.formats import PROTOCOLS
+from ..data.twins import TWINS
 from ..losses.ptsa import NORMALISE, VARIANTS
 from ..models import BACKBONES
 
 # %% ../../nbs/60_training/10_recipe.ipynb #6e8b930d
 class Method(NamedTuple):
     "Which parts of the training are on"
-    margin: str          # "arcface" or "cosface"
+    margin: str          # a key of MARGINS
     perturb: bool=False  # RSP on the network's input
     align: bool=False    # ISA between clean pixels and features
     weight: str='none'   # of each sample's loss: "none", "focal" (1 - g), "gum" (1 + h)^lambda, "sds" their product
+    negatives: bool=False # UNPG: negative pairs of the batch in the softmax
 
 METHODS = {
     'topofr': Method('arcface', True, True, 'sds'),
     'topofr_cosface': Method('cosface', True, True, 'sds'),
     'arcface': Method('arcface'),
     'cosface': Method('cosface'),
+    'magface': Method('magface'),
+    'adaface': Method('adaface'),
+    'curricularface': Method('curricularface'),
+    'unpg': Method('arcface', negatives=True),
+    'unpg_cosface': Method('cosface', negatives=True),
+    'unpg_magface': Method('magface', negatives=True),
     'R': Method('arcface', True, False),
     'A': Method('arcface', False, True),
     'P': Method('arcface', True, True),
     'F': Method('arcface', True, True, 'focal'),
     'G': Method('arcface', True, True, 'gum'),
 }
-MARGINS = {'arcface': 0.5, 'cosface': 0.4}
+MARGINS = {'arcface': 0.5, 'cosface': 0.4, 'magface': 0.8, 'adaface': 0.4, 'curricularface': 0.5} # m of the papers; MagFace: at the largest norm
 
 # %% ../../nbs/60_training/10_recipe.ipynb #424bae63
 @dataclass(frozen=True)
 class Recipe:
     "One training run. `None`: chosen by `resolve` for the backbone and device."
     backbone: str = 'tiny'            # r18 r34 r50 r100 r200 mbf tiny
-    data: str = 'synthetic'           # "synthetic", or a folder root/<person>/<image>, or a list file "path label"
-    pairs: str|None = None            # verification pairs (LFW pairs.txt, or CSV); None: synthetic pairs for synthetic data
+    data: str = 'synthetic'           # "synthetic", or what `open_faces` recognises: folder, list, RecordIO, shards, LFW, K-FACE
+    pairs: str|None = None            # scored on: a pair list, a .bin, or the folder of a protocol; None: built-in pairs for synthetic data
+    protocol: str|None = None         # "syn_..." for a built-in twin, or what `pairs` (or a file in `data`) is: lfw, ijbc, ...; None: recognised
+    protocol_size: int|None = None    # size of a twin, in its unit; None: the twin's default
     people: str|None = None           # file with the names to train on; None: everybody who is not in the pairs
     method: str = 'topofr'            # a key of METHODS
     rule: str = 'paper'               # entropy, mixture and score as in the "paper" or the "released" code
@@ -55,8 +66,9 @@ class Recipe:
     alpha: float|None = None          # weight of the alignment loss; paper: 0.1 (R50), 0.05 (R100, R200)
     xi: float = 0.2                   # probability that a sample is perturbed
     power: float = 1.0                # lambda of the structure damage score
+    whisker: float = 1.5              # r of UNPG's filter; paper: 1.5 (MS1MV2), 1.0 (K-FACE)
     scale: float|None = None          # s of the margin; papers: 64
-    margin: float|None = None         # m of the margin; ArcFace 0.5, CosFace 0.4
+    margin: float|None = None         # m of the margin; ArcFace 0.5, CosFace 0.4, MagFace 0.8 (its smaller one in proportion)
     margin_ramp: float|None = None    # part of training over which m grows from 0; papers: 0
     image_size: int = 112             # pixels, square
     embedding_size: int = 512         # length of a feature
@@ -85,9 +97,10 @@ class Recipe:
 PLACE = ('out_dir', 'resume', 'device', 'workers') # where and how it is computed; not part of what is computed
 
 # %% ../../nbs/60_training/10_recipe.ipynb #3ee26af9
-CHOICES = dict(backbone=BACKBONES, method=METHODS, rule=('paper', 'released'), isa_variant=VARIANTS, isa_normalise=NORMALISE,
+CHOICES = dict(backbone=BACKBONES, protocol=PROTOCOLS, method=METHODS, rule=('paper', 'released'), isa_variant=VARIANTS, isa_normalise=NORMALISE,
                on_corrupt=('raise', 'skip'), flip=('sum', 'concat', 'none'), precision=('auto', 'float32', 'bfloat16', 'float16'))
-RANGES = dict(alpha=(0, 1e6), xi=(0, 1), power=(0, 100), scale=(1e-3, 1e4), margin=(0, math.pi/2), margin_ramp=(0, 1), image_size=(16, 4096),
+RANGES = dict(alpha=(0, 1e6), xi=(0, 1), power=(0, 100), whisker=(0, 1e9), protocol_size=(1, 10**8),
+              scale=(1e-3, 1e4), margin=(0, math.pi/2), margin_ramp=(0, 1), image_size=(16, 4096),
               embedding_size=(1, 65536), identities=(2, 10**9), shots=(1, 10**6), min_images=(1, 10**6), batch_size=(2, 10**6),
               epochs=(1, 10**6), max_steps=(1, 10**9), lr=(0, 100), lr_power=(0, 10), warmup=(0, 1), momentum=(0, 0.9999), weight_decay=(0, 1),
               clip=(1e-9, 1e12), eval_pairs=(20, 10**8), eval_seconds=(1, 10**7), seed=(0, 2**62), workers=(0, 1024))
@@ -120,9 +133,10 @@ def make_recipe(**values # fields of Recipe
                )->Recipe:
     "A checked Recipe"
     recipe = make_checked(Recipe, values)
-    for name in ('pairs', 'people'):
-        if recipe.data == 'synthetic' and getattr(recipe, name) is not None:
-            raise ValueError(f'{name} = {getattr(recipe, name)!r} goes with a folder in data; synthetic faces have pairs and people of their own')
+    if recipe.data == 'synthetic' and recipe.people is not None:
+        raise ValueError(f'people = {recipe.people!r} goes with a folder in data; synthetic faces have people of their own')
+    if recipe.pairs is not None and recipe.protocol in TWINS:
+        raise ValueError(f'protocol = {recipe.protocol!r} brings its own pairs; leave out pairs = {recipe.pairs!r}')
     return recipe
 
 # %% ../../nbs/60_training/10_recipe.ipynb #78731902
