@@ -293,6 +293,7 @@ class RecordFaces(Dataset):
         self._property = self.reader.path.with_name('property')
         if self._property.is_file(): self._classes = read_property(self._property)[0]
         self._images, self._identities = self._contents()
+        if not len(self): raise ValueError(f'{self.reader.path} holds no images. Valid: a record for each image behind record 0')
         if len(self) <= SMALL: self._labels = self._stored(np.asarray(self._images))
         else: self._stored(sample(len(self)) + self._images.start)
         self.names = read_names(self.reader.path.with_name('names.txt'), self.num_classes)
