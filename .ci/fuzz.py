@@ -457,6 +457,7 @@ def save(out, name, seed, i, files):
 def child(options, scratch, current):
     "All the work; the exit status"
     made = prepare(scratch)
+    for picture in pictures: decode_image(picture)  # decoders import what they need before imports are watched
     watch = Watch()
     if options.replay:
         saved = json.loads(options.replay.read_text())

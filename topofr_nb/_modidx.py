@@ -239,6 +239,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                                        'topofr_nb.data.images._checked_size': ( '10_data/images.html#_checked_size',
                                                                                 'topofr_nb/data/images.py'),
                                        'topofr_nb.data.images._decode': ('10_data/images.html#_decode', 'topofr_nb/data/images.py'),
+                                       'topofr_nb.data.images._jpeg_operator': ( '10_data/images.html#_jpeg_operator',
+                                                                                 'topofr_nb/data/images.py'),
                                        'topofr_nb.data.images._jpeg_size': ('10_data/images.html#_jpeg_size', 'topofr_nb/data/images.py'),
                                        'topofr_nb.data.images._pillow': ('10_data/images.html#_pillow', 'topofr_nb/data/images.py'),
                                        'topofr_nb.data.images._png_size': ('10_data/images.html#_png_size', 'topofr_nb/data/images.py'),

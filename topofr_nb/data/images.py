@@ -7,12 +7,13 @@ __all__ = ['EXTENSIONS', 'MAX_SIDE', 'image_header', 'decode_image', 'read_image
 
 # %% ../../nbs/10_data/15_images.ipynb #d0a0c662
 import io, re, struct
+from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
-import torchvision.io
 
 # %% ../../nbs/10_data/15_images.ipynb #d29d1182
 EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.pgm', '.ppm', '.webp')
@@ -74,12 +75,17 @@ def image_header(data:bytes,       # an image file's bytes; the first few thousa
     except _BAD as error: raise ValueError(f'image cannot be read: {_reason(error, data)}') from error
 
 # %% ../../nbs/10_data/15_images.ipynb #824fbbc7
-_RGB, _KEEP_ORIENTATION = torchvision.io.ImageReadMode.RGB.value, False
-_decode_jpeg = getattr(torch.ops.image, 'decode_jpeg', None)
+_RGB, _KEEP_ORIENTATION = 3, False # torchvision.io.ImageReadMode.RGB
+
+@lru_cache
+def _jpeg_operator():
+    "torchvision's decoder, None where it has none; imported when a first JPEG comes, because that takes seconds"
+    import_module('torchvision.io') # loads the operator
+    return getattr(torch.ops.image, 'decode_jpeg', None)
 
 def _torchvision(data):
     "Decode a JPEG; None when torchvision cannot"
-    try: return _decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8), _RGB, _KEEP_ORIENTATION)
+    try: return _jpeg_operator()(torch.frombuffer(bytearray(data), dtype=torch.uint8), _RGB, _KEEP_ORIENTATION)
     except RuntimeError: return None
 
 def _pillow(data):
@@ -91,7 +97,7 @@ def _as_tensor(image): return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
 def _decode(data, image_size):
     size = _checked_size(data)
-    image = _torchvision(data) if _decode_jpeg and data.startswith(_JPEG) else None
+    image = _torchvision(data) if data.startswith(_JPEG) and _jpeg_operator() else None
     if image is None: image = _pillow(data)
     if image_size is None or size == (image_size, image_size): return image
     resized = Image.fromarray(image.permute(1, 2, 0).numpy()).resize((image_size, image_size), Image.Resampling.BILINEAR)
