@@ -30,7 +30,7 @@ from .twins import TWINS, make_twin
 # %% ../../nbs/10_data/56_formats.ipynb #402f365e
 LFW_SIDE = 250
 FORMS = dict(records='MXNet RecordIO', shards='WebDataset shards', list='a list of files with labels', lfw='LFW as scikit-learn keeps it',
-             olivetti='the Olivetti faces of scikit-learn',             kface="K-FACE's tree", folder='a folder per person')
+             olivetti='the Olivetti faces of scikit-learn', kface="K-FACE's tree", folder='a folder per person')
 
 def _holds(folder, pattern):
     return any(re.fullmatch(pattern, entry.name) for entry in os.scandir(folder))

@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 from torch.utils.data import Dataset
 
+from ..core import folder_aside
 from .folders import first_few
 from .protocols import ImageFiles
-from .templates import folder_aside
 
 # %% ../../nbs/10_data/44_megaface.ipynb #8e6b2512
 @dataclass(frozen=True, eq=False)

@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 from torch.utils.data import Dataset
 
+from ..core import folder_aside
 from .folders import EXTENSIONS
 from .protocols import ImageFiles
-from .templates import folder_aside
 
 # %% ../../nbs/10_data/46_mfr.ipynb #cdb51153
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..core import one_of
+from ..core import folder_aside, one_of
 from .align import TEMPLATE, warp
 from .bins import write_bin
 from .images import encode_jpeg
@@ -22,7 +22,7 @@ from .kface import draw_kface_pairs, write_kface_pairs
 from .megaface import write_megaface
 from .mfr import write_mfr
 from .synthetic import RENDERER, hash_key, hash_uniform
-from .templates import TemplateSet, folder_aside, write_ijb
+from .templates import TemplateSet, write_ijb
 from .twin_plans import (BAND, SIZE, detector_scores, draw, grid_plan, group_plan, identification_plan, pair_plan,
                                        template_plan)
 

@@ -17,7 +17,7 @@ from ..core import pick_device, project_root, seeded_generator
 from ..data.formats import describe_protocol
 from ..data.perturb import to_float
 from ..data.protocols import PairSet
-from ..evaluation.embed import embed
+from ..evaluation.embed import embed, stack_images
 from ..losses.ptsa import structure_discrepancy
 from .tables import paired_difference
 from ..training.checkpoints import load_backbone
@@ -45,12 +45,7 @@ def random_batches(images,      # from `scored_images`
     "Disjoint random batches; ValueError where there is not even one"
     if len(images) < size: raise ValueError(f'{len(images)} images do not fill a batch of {size}')
     order = torch.randperm(len(images), generator=seeded_generator(seed, 'evaluation batches'))[:most*size].split(size)
-    return [_stack(images, rows.tolist()) for rows in order if len(rows) == size]
-
-def _stack(images, rows):
-    "Some images as one tensor, read together where the data set can"
-    items = images.__getitems__(rows) if hasattr(images, '__getitems__') else [images[i] for i in rows]
-    return torch.stack([torch.as_tensor(item[0] if isinstance(item, tuple) else item) for item in items])
+    return [stack_images(images, rows.tolist()) for rows in order if len(rows) == size]
 
 # %% ../../nbs/70_report/50_topology.ipynb #1f1249c6
 CONTROLS = ('untrained', 'random features')
