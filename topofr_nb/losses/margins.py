@@ -106,8 +106,8 @@ class AdaFace(Margin):
     def forward(self, cosines, labels, norms=None):
         norms = _need_norms(norms, 'AdaFace').detach().float().clamp(1e-3, 100)
         if self.training and len(norms) > 1:
-            self.mean.lerp_(norms.mean(), 1 - self.momentum)
-            self.std.lerp_(norms.std(), 1 - self.momentum)
+            self.mean.lerp_(norms.mean().to(self.mean), 1 - self.momentum)
+            self.std.lerp_(norms.std().to(self.std), 1 - self.momentum)
         z = ((norms - self.mean)/(self.std + 1e-3)*self.h).clamp(-1, 1)[:, None].to(cosines.dtype)
         target = cosines.gather(1, labels[:, None])
         angle = (torch.acos(target.clamp(-1 + 1e-3, 1 - 1e-3)) - self.m*z).clamp(1e-3, math.pi - 1e-3)
@@ -143,10 +143,17 @@ class MarginHead(nn.Module):
         super().__init__()
         if num_classes < 2: raise ValueError(f'num_classes = {num_classes}: a softmax needs at least 2 identities')
         self.weight = nn.Parameter(torch.empty(num_classes, embedding_size).normal_(0, 0.01))
-        self.margin = margin
+        self.margin, self.num_classes = margin, num_classes
 
     def forward(self,
                 features:torch.Tensor, # (n, d)
                 labels:torch.Tensor,   # (n,) int64
                )->torch.Tensor:        # (n, C) float32 logits with the margin on the target
         return self.margin(cosines(features, self.weight), labels, features.float().norm(dim=1))
+
+    def logits(self,
+               features:torch.Tensor, # (n, d)
+               labels:torch.Tensor,   # (n,) int64
+              )->tuple[torch.Tensor, torch.Tensor]: # (n, C) logits; the target's column of each row
+        "As a head that keeps all classes: columns are labels"
+        return self(features, labels), labels

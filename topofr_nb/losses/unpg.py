@@ -37,8 +37,8 @@ def box_whisker(negatives:torch.Tensor, # (k,) cosines; k may be 0
 # %% ../../nbs/40_losses/50_unpg.ipynb #188fe405
 BLOCK = 2**20 # elements of the logits that are worked on at a time: 4 MiB in float32
 
-class _OthersLogSumExp(torch.autograd.Function):
-    "logsumexp of each row without the target's column, by blocks of rows"
+class _TargetAndOthers(torch.autograd.Function):
+    "The target's logit of each row and the logsumexp of the others, by blocks of rows"
     @staticmethod
     def _blocks(logits, labels):
         rows = max(1, BLOCK//logits.shape[1])
@@ -48,20 +48,20 @@ class _OthersLogSumExp(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, logits, labels):
-        out = logits.new_empty(len(logits))
-        for part, target in _OthersLogSumExp._blocks(logits, labels):
-            out[part] = logits[part].scatter(1, target, -torch.inf).logsumexp(1)
-        ctx.save_for_backward(logits, labels, out)
-        return out
+        others = logits.new_empty(len(logits))
+        for part, target in _TargetAndOthers._blocks(logits, labels):
+            others[part] = logits[part].scatter(1, target, -torch.inf).logsumexp(1)
+        ctx.save_for_backward(logits, labels, others)
+        return logits.gather(1, labels[:, None])[:, 0], others
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad):
-        logits, labels, out = ctx.saved_tensors
+    def backward(ctx, grad_target, grad_others):
+        logits, labels, others = ctx.saved_tensors
         result = torch.empty_like(logits)
-        for part, target in _OthersLogSumExp._blocks(logits, labels):
-            block = torch.sub(logits[part], out[part, None], out=result[part]).exp_().mul_(grad[part, None])
-            block.scatter_(1, target, 0)
+        for part, target in _TargetAndOthers._blocks(logits, labels):
+            block = torch.sub(logits[part], others[part, None], out=result[part]).exp_().mul_(grad_others[part, None])
+            block.scatter_(1, target, grad_target[part, None])
         return result, None
 
 def unpg_loss(logits:torch.Tensor,    # (n, C) scaled logits of a margin head, the target's with its margin
@@ -72,12 +72,11 @@ def unpg_loss(logits:torch.Tensor,    # (n, C) scaled logits of a margin head, t
     "Softmax loss over the class weights and the in-batch negatives (UNPG, in the memory-light form); without negatives the head's own cross-entropy"
     wide = torch.promote_types(logits.dtype, torch.float32)
     with torch.autocast(logits.device.type, enabled=False):
-        logits, negatives = logits.to(wide), negatives.to(wide)
-        others = _OthersLogSumExp.apply(logits, labels)
-        if len(negatives): others = torch.logaddexp(others, (scale*negatives).logsumexp(0))
-        return F.softplus(others - logits.gather(1, labels[:, None])[:, 0])
+        target, others = _TargetAndOthers.apply(logits.to(wide), labels)
+        if len(negatives): others = torch.logaddexp(others, (scale*negatives.to(wide)).logsumexp(0))
+        return F.softplus(others - target)
 
-# %% ../../nbs/40_losses/50_unpg.ipynb #7ad61536
+# %% ../../nbs/40_losses/50_unpg.ipynb #fe03d6e2
 class _Gather(torch.autograd.Function):
     "All processes' rows in the order of their ranks; the gradient is the sum of what all processes say"
     @staticmethod

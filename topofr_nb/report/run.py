@@ -10,7 +10,7 @@ __all__ = ['PAPER_DATA', 'PUBLISHED_AS', 'recipe_table', 'scale_sentence', 'scor
 import dataclasses, math
 from pathlib import Path
 
-from .published import compare, published
+from .published import compare, published, published_metrics
 from ..training.loop import Plan, Run
 
 # %% ../../nbs/70_report/40_run.ipynb #4a582604
@@ -36,16 +36,7 @@ def scale_sentence(plan:Plan)->str:
 PUBLISHED_AS = dict(arcface='ArcFace', cosface='CosFace', magface='MagFace', adaface='AdaFace', curricularface='CurricularFace',
                     topofr='TopoFR', topofr_cosface='TopoFR (CosFace)', unpg='ArcFace + UNPG', unpg_cosface='CosFace + UNPG', unpg_magface='MagFace + UNPG')
 
-def _percent(scores):
-    "Measured rates in percent, under the names that the published tables use"
-    if 'lists' in scores: return {k: v for part in scores['lists'].values() for k, v in _percent(part).items()}
-    name = scores.get('protocol', '').removeprefix('syn_')
-    if 'accuracy' in scores and not name.startswith('kface'):
-        return {name if name in ('cfp_fp', 'agedb_30', 'calfw', 'cplfw') else 'lfw': 100*scores['accuracy']}
-    rates = {f'{name}_tar@1e-{round(-math.log10(float(k[4:])))}': v for k, v in scores.items() if k.startswith('tar@')}
-    if 'rank-1' in scores: rates[f'{name}_rank1'] = scores['rank-1']
-    rates |= {f'mfr_{group}': found['tar'] for group, found in scores.get('groups', {}).items()}
-    return {k: 100*v for k, v in rates.items() if v is not None}
+def _percent(scores): return {k: 100*v for k, v in published_metrics(scores).items()}
 
 def _reference(recipe, metrics):
     "Published rows of the method that was run, for its backbone (R100 where the paper has none)"

@@ -10,7 +10,7 @@ import math
 
 import torch
 
-from .prim import is_regular, prim_edges, prim_runs_on
+from .prim import prim_edges, prim_runs_on
 
 # %% ../../nbs/30_topology/10_persistence.ipynb #aaac2e9c
 def distance_matrix(points:torch.Tensor, # (n, ...) any shape and dtype; flattened to (n, d)
@@ -83,21 +83,21 @@ def minimum_spanning_edges(distances:torch.Tensor, # (b, n, n) symmetric, finite
     return prim_edges(distances) if prim_runs_on(distances) else boruvka_edges(distances)
 
 # %% ../../nbs/30_topology/10_persistence.ipynb #4a424f7d
-def _checked(distances):
+def _as_batch(distances):
     "The matrix as (b, n, n) floats of at least 32 bits, or one clear error"
     if distances.ndim not in (2, 3) or distances.shape[-1] != distances.shape[-2]:
         raise ValueError(f'distances of shape {tuple(distances.shape)} are not square: expected (n, n) or (b, n, n)')
     if distances.shape[-1] == 0: raise ValueError('distances of shape (0, 0) hold no point: H0 needs at least one')
     if distances.is_complex(): raise ValueError(f'distances are {distances.dtype}: expected real numbers')
-    place = distances.ndim
     if distances.dtype not in (torch.float32, torch.float64): distances = distances.to(torch.promote_types(distances.dtype, torch.float32))
-    if place == 2: distances = distances[None]
-    if prim_runs_on(distances) and is_regular(distances): return distances
-    bad = ~torch.isfinite(distances)
+    return distances if distances.ndim == 3 else distances[None]
+
+def _check_regular(batch, place):
+    "One clear error for a batch that is not finite or not symmetric, naming the last `place` indices"
+    bad = ~torch.isfinite(batch)
     if bad.any(): raise ValueError(f'distances hold {int(bad.sum())} values that are not finite, the first at {bad.nonzero()[0].tolist()[-place:]}')
-    uneven = distances != distances.mT
+    uneven = batch != batch.mT
     if uneven.any(): raise ValueError(f'distances are not symmetric: entry {uneven.nonzero()[0].tolist()[-place:]} differs from its mirror image')
-    return distances
 
 def h0_pairs(distances:torch.Tensor, # (n, n) or (b, n, n) symmetric and finite
             )->torch.Tensor:         # (n-1, 2) or (b, n-1, 2) int64, u < v, in filtration order
@@ -105,7 +105,11 @@ def h0_pairs(distances:torch.Tensor, # (n, n) or (b, n, n) symmetric and finite
 
     Raises a ValueError for matrices that are not square, not symmetric or not finite.
     """
-    pairs = minimum_spanning_edges(_checked(distances.detach()))
+    batch = _as_batch(distances.detach())
+    pairs = prim_edges(batch, check=True) if prim_runs_on(batch) else None
+    if pairs is None:
+        _check_regular(batch, distances.ndim)
+        pairs = boruvka_edges(batch)
     return pairs if distances.ndim == 3 else pairs[0]
 
 def h0_deaths(distances:torch.Tensor, # (n, n) or (b, n, n) symmetric and finite

@@ -21,8 +21,9 @@ from ..data.formats import Protocol, describe_protocol
 from ..data.protocols import PairSet
 from ..evaluation.score import forget_features, score
 from ..models import create_backbone
-from .checkpoints import load_backbone, load_checkpoint, restore, save_checkpoint
-from .recipe import Recipe, make_recipe, recipe_json, resolve, run_id
+from .checkpoints import load_backbone, load_checkpoint, restore, save_backbone, save_checkpoint
+from .codes import identity_table
+from .recipe import METHODS, Recipe, make_recipe, recipe_json, resolve, run_id
 from .sources import FaceBatches, RunOrder, batches, fingerprint, open_target, open_training_data
 from .steps import build_model, make_optimizer, prepare_batch, training_step
 
@@ -38,6 +39,8 @@ class Run:
     def checkpoint(self)->Path: return self.folder/'last.safetensors'
     @property
     def finished(self)->bool: return (self.folder/'scores.json').exists()
+    @property
+    def kept(self)->dict: return {int(p.stem): p for p in sorted((self.folder/'steps').glob('*.safetensors'))} # finished steps -> backbone
     @property
     def scores(self)->dict: return json.loads((self.folder/'scores.json').read_text())
     @property
@@ -86,7 +89,8 @@ class Plan:
 
     def first_batch(self): # (clean, perturbed, labels) of step 0
         "What the network sees in its first step"
-        order = RunOrder(len(self.faces), self.run.recipe.batch_size, self.run.recipe.seed, 1)
+        recipe = self.run.recipe
+        order = RunOrder(len(self.faces), recipe.batch_size, recipe.seed, 1, 0, self.faces.labels, recipe.images_per_identity)
         images, labels = self.faces.__getitems__(next(iter(order)))
         return *prepare_batch(images, self.run.recipe, 0), labels
 
@@ -150,12 +154,13 @@ def _start(plan, scaler, model, optimizer):
 def _fit(plan, progress, checkpoint_seconds):
     "Train from the last checkpoint, or from the start, to the end"
     run, faces, device, recipe, steps = plan.run, plan.faces, plan.device, plan.run.recipe, plan.steps
-    model = build_model(recipe, faces.num_classes).to(device)
+    table = identity_table(recipe, faces, run.folder, device, progress) if METHODS[recipe.method].head == 'gif' else None
+    model = build_model(recipe, faces.num_classes, table).to(device)
     optimizer = make_optimizer(model, recipe)
     scaler = torch.amp.GradScaler('cuda') if recipe.precision == 'float16' and device.type == 'cuda' else None
     first, before = _start(plan, scaler, model, optimizer)
     if first < steps: forget_features(run.folder)
-    order = RunOrder(len(faces), recipe.batch_size, recipe.seed, steps, first)
+    order = RunOrder(len(faces), recipe.batch_size, recipe.seed, steps, first, faces.labels, recipe.images_per_identity)
     saved, start, last_save, last_log, logged = first, time.time(), time.time(), time.time(), first
     first_bad = torch.full((), steps, device=device)
     model.train()
@@ -166,6 +171,7 @@ def _fit(plan, progress, checkpoint_seconds):
             good = result['loss'].isfinite() if scaler else result['loss'].isfinite() & result['grad_norm'].isfinite()
             first_bad = torch.minimum(first_bad, torch.full_like(first_bad, step).masked_fill(good, steps))
             bar.update(len(images))
+            if recipe.keep_every and (step + 1) % recipe.keep_every == 0: save_backbone(run.folder/'steps'/f'{step + 1:07d}.safetensors', model, recipe, step + 1)
             if step % LOG_EVERY[device.type] and step != steps - 1: continue
             now = time.time()
             row = _row(step, result, (step + 1 - logged)*len(images)/max(now - last_log, 1e-9), before + now - start)

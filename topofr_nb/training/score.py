@@ -62,7 +62,8 @@ def load_model(path:str|Path,   # .safetensors of a run, or .onnx
     if Path(path).suffix == '.onnx': return OnnxModel(path), None
     return load_backbone(path, device)
 
-def score_checkpoint(scoring:Scoring # from `make_scoring`
+def score_checkpoint(scoring:Scoring,     # from `make_scoring`
+                     progress:bool=True,  # show a bar
                     )->tuple:        # the scores, with .summary(); and the Recipe that the checkpoint was trained by, None for ONNX
     "Score a checkpoint; writes `evaluation.json`; one sentence for input that cannot be used"
     path = Path(scoring.checkpoint) if scoring.checkpoint else last_checkpoint()
@@ -74,7 +75,7 @@ def score_checkpoint(scoring:Scoring # from `make_scoring`
     target = open_target(dataclasses.replace(base, seed=seed, **asked))
     if scoring.eval_pairs and isinstance(target, PairSet): target = target.subset(scoring.eval_pairs)
     result = score(model, target, device=device, seconds=None if scoring.eval_pairs else scoring.eval_seconds, batch_size=scoring.batch_size,
-                   flip=scoring.flip, precision=scoring.precision, folder=out, tag=f'{path.parent.name}/{path.name}', progress=True)
+                   flip=scoring.flip, precision=scoring.precision, folder=out, tag=f'{path.parent.name}/{path.name}', progress=progress)
     summary = dict(checkpoint=path.name, run=path.parent.name, data=Path(scoring.data).name, flip=scoring.flip) | result.summary()
     with write_aside(out/'evaluation.json') as aside: aside.write_text(json.dumps(summary, indent=1))
     forget_features(out)
