@@ -1272,6 +1272,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                                       'topofr_nb.losses.gif._checked_table': ( '40_losses/gif.html#_checked_table',
                                                                                'topofr_nb/losses/gif.py'),
                                       'topofr_nb.losses.gif._fingerprint': ('40_losses/gif.html#_fingerprint', 'topofr_nb/losses/gif.py'),
+                                      'topofr_nb.losses.gif._read_at_random': ( '40_losses/gif.html#_read_at_random',
+                                                                                'topofr_nb/losses/gif.py'),
                                       'topofr_nb.losses.gif.push_loss': ('40_losses/gif.html#push_loss', 'topofr_nb/losses/gif.py'),
                                       'topofr_nb.losses.gif.regression_loss': ( '40_losses/gif.html#regression_loss',
                                                                                 'topofr_nb/losses/gif.py'),

@@ -7,7 +7,7 @@ __all__ = ['PROJECTIONS', 'TokenHeads', 'token_scale', 'regression_loss', 'push_
            'tokenize_identities']
 
 # %% ../../nbs/40_losses/70_gif.ipynb #0df4e5d7
-import hashlib, math
+import hashlib, math, mmap
 from typing import NamedTuple
 
 import numpy as np
@@ -107,6 +107,12 @@ def _checked_table(vectors, identities, embedding_size):
         if not good.all(): raise ValueError(f'the vector of identity {int(good.int().argmin())} is not finite')
     return vectors
 
+def _read_at_random(table):
+    "Tell the system not to read ahead in a mapped file: a batch's rows lie anywhere in it"
+    mapped = getattr(table, '_mmap', None)
+    if isinstance(mapped, mmap.mmap) and hasattr(mapped, 'madvise'): mapped.madvise(mmap.MADV_RANDOM)
+    return table
+
 # %% ../../nbs/40_losses/70_gif.ipynb #b95e964c
 class GIFHead(nn.Module):
     "Token softmaxes and regression to frozen code vectors (GIF, Ebrahimi et al. 2025): the loss of each sample at a cost of O(l v)"
@@ -142,7 +148,7 @@ class GIFHead(nn.Module):
         self.register_buffer('token_weights', weights.expand(self.code_length).clone(), persistent=False)
         self.register_buffer('code_check', _fingerprint(codes))
         if isinstance(vectors, torch.Tensor): self.register_buffer('vectors', vectors.detach(), persistent=False)
-        else: self.vectors = vectors
+        else: self.vectors = _read_at_random(vectors)
 
     def token_cosines(self, features:torch.Tensor, # (n, d)
                      )->torch.Tensor:              # (n, l, v)

@@ -91,26 +91,22 @@ def _expectation_maximisation(x, rule, iterations, stop):
 
 # %% ../../nbs/40_losses/40_sde.ipynb #867df465
 def _em_map(x, rule):
-    "One step of EM as a map of (c, log v)"
-    n, widest, released = len(x), x.abs().amax(), rule == 'released'
-    half, moments = -x.square()/2, torch.stack([torch.ones_like(x), x, x.square()], 1)
+    "One step of EM as a map of (c, log v), in few operations; and what is added to the variance"
+    n, widest, released = len(x), x.abs().amax().square(), rule == 'released'
+    half, moments, tiny = -x.square()/2, torch.stack([torch.ones_like(x), x, x.square()], 1), 1e-12*widest
     floor = torch.full_like(widest, 1e-3) if released else 1e-12*x.square().mean()
 
     def em(state):
         easy = torch.addcdiv(state[0], half, state[1].exp()).sigmoid()
-        (e0, _, e2), (h0, h1, h2) = easy@moments, (1 - easy)@moments
-        odds = (e0/n).logit(1e-12)
-        if released: odds = odds.clamp(max=0)
-        weight = 1/h0 if rule == 'moments' else 1/(e0*(h0/n).clamp(min=0.5)) if released else n/(e0*h0)
-        eta1, eta2 = h1*weight, h2*weight
-        if released:
-            square = 3*eta2 - eta1.square()
-            square = torch.where(square.abs() < 1e-3, 0.25e6, square.clamp(min=1e-3))
-        else:
-            square = eta2 - eta1.square()
-            square = torch.where(square > 1e-12*widest**2, 3*square, widest**2)
-        variance = torch.addcdiv(floor, e2, e0)
-        return torch.stack([odds + (2/math.pi*square/variance).log()/2, variance.log()])
+        e, h = easy@moments, (1 - easy)@moments
+        pi = e[0]/n
+        odds = pi.logit(1e-12).clamp(max=0) if released else pi.logit(1e-12)
+        eta1, eta2 = h[1:]/(h[0] if rule == 'moments' else pi*(h[0].clamp(min=n/2) if released else h[0]))
+        square = torch.addcmul(3*eta2 if released else eta2, eta1, eta1, value=-1)
+        if released: square = torch.where(square.abs() < 1e-3, 0.25e6, square.clamp(min=1e-3))
+        else: square = torch.where(square > tiny, 3*square, widest)
+        variance = torch.addcdiv(floor, e[2], e[0])
+        return torch.stack([odds.add((2/math.pi*square/variance).log(), alpha=0.5), variance.log()])
     return em, floor
 
 def _fixed_point(em, state, steps, leaps=20):
@@ -122,8 +118,8 @@ def _fixed_point(em, state, steps, leaps=20):
         step = first - state
         bend = second - first - step
         far = (step.norm()/bend.norm()).clamp(1, 1000)
-        landed = em(state + 2*far*step + far**2*bend)
-        state = torch.where((landed - second).abs().amax() < 1, landed, second)
+        landed = em(torch.addcmul(state, far, torch.addcmul(2*step, far, bend)))
+        state = torch.where((landed - second).norm(math.inf) < 1, landed, second)
     return state
 
 def _fixed_mixture(x, rule):

@@ -8,6 +8,7 @@ __all__ = ['FRESH', 'kept_wdfs', 'fresh_faces', 'wdfs_along', 'wdfs_table', 'see
 # %% ../../nbs/70_report/65_similarity.ipynb #75fa0eb4
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -72,18 +73,18 @@ def wdfs_along(runs,                  # from `run_grid`, with kept backbones
               )->dict:                # (variant, seed, step) -> WDFS, of finished runs
     "All pairs of unseen people by every kept backbone of every run"
     found, opened = {}, {}
+    def measured(path, seed):
+        device = pick_device('auto')
+        backbone, recipe = load_backbone(path, device)
+        if seed not in opened: opened[seed] = fresh_faces(recipe, size, faces)
+        images, labels = opened[seed]
+        return {'all': wdfs(embed(backbone, images, device=device, flip='none'), labels)}
+    name = Path(faces).name if faces else '{}x{}'.format(*size)
     for row in runs.itertuples():
         folder = Path(out_dir or project_root()/'runs')/row.run
         if not (folder/'scores.json').exists(): continue
         for path in sorted((folder/'steps').glob('*.safetensors')):
-            def make():
-                device = pick_device('auto')
-                backbone, recipe = load_backbone(path, device)
-                if row.seed not in opened: opened[row.seed] = fresh_faces(recipe, size, faces)
-                images, labels = opened[row.seed]
-                return {'all': wdfs(embed(backbone, images, device=device, flip='none'), labels)}
-            name = Path(faces).name if faces else '{}x{}'.format(*size)
-            found[row.variant, row.seed, int(path.stem)] = kept_wdfs(folder/'wdfs'/f'{name}-{path.stem}.npz', make)['all']
+            found[row.variant, row.seed, int(path.stem)] = kept_wdfs(folder/'wdfs'/f'{name}-{path.stem}.npz', partial(measured, path, row.seed))['all']
     return found
 
 def wdfs_table(runs,       # from `run_grid`
