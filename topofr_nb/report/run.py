@@ -7,7 +7,7 @@ __all__ = ['PAPER_DATA', 'PUBLISHED_AS', 'recipe_table', 'scale_sentence', 'scor
            'roc_curves', 'verified_pairs']
 
 # %% ../../nbs/70_report/40_run.ipynb #a195781e
-import dataclasses, math
+import dataclasses
 from pathlib import Path
 
 from .published import compare, published, published_metrics

@@ -112,4 +112,4 @@ def claim_sentence(runs, a:str, b:str, # variants; the paper's claim is that a i
     agrees = {'higher': 'agrees with the paper', 'lower': 'contradicts the paper',
               'not distinguishable': 'does not decide: not distinguishable at this scale'}
     interval = f'95 % interval {d["low"]:.2f} to {d["high"]:.2f}' if d['seeds'] > 1 else 'one seed, so no interval'
-    return f'{a} minus {b}: {d["mean"]:+.2f} points over {d["seeds"]} seeds ({interval}). This run {agrees[d["verdict"]]}.'
+    return f'{a} minus {b}: {d["mean"]:+.2f} points over {d["seeds"]} seed{"s"*(d["seeds"] > 1)} ({interval}). This run {agrees[d["verdict"]]}.'

@@ -26,9 +26,9 @@ SEEDS = dict(smoke=[0], laptop=[0, 1, 2], paper=[0])
 
 _SOFT = dict(batch_size=512, lr=0.1, weight_decay=5e-4, precision='float16', workers=8)
 PAPER = dict( # table -> the paper's recipe, and its data
-    public=(_SOFT | dict(backbone='r100', epochs=20, warmup=0.15), 'MS1MV2'),
-    kface=(_SOFT | dict(backbone='r34', epochs=20, warmup=0.15), "K-FACE's tree (T4)"),
-    casia=(_SOFT | dict(backbone='r50', epochs=28), 'CASIA-WebFace'))
+    public=(_SOFT | dict(backbone='r100', epochs=20, warmup=0.15, lr_decay='cosine'), 'MS1MV2'),
+    kface=(_SOFT | dict(backbone='r34', epochs=20, warmup=0.15, lr_decay='cosine'), "K-FACE's tree (T4)"),
+    casia=(_SOFT | dict(backbone='r50', epochs=28, lr_decay='step'), 'CASIA-WebFace'))
 
 def make_base(table:str,        # "public", "kface" or "casia"
               scale:str,        # "smoke", "laptop" or "paper"

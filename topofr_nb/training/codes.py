@@ -45,7 +45,9 @@ class IdentityTable(NamedTuple):
 
 class _Pictures(Dataset):
     "A training set image by image, from memory where it is there"
-    def __init__(self, faces): self.faces, self.labels, self.num_classes, self.names = faces, faces.labels, faces.num_classes, getattr(faces.dataset, 'names', None)
+    def __init__(self, faces):
+        self.faces, self.labels, self.num_classes = faces, faces.labels, faces.num_classes
+        self.names = getattr(faces.dataset, 'names', None)
     def __len__(self): return len(self.faces)
     def __getitem__(self, i): return self.faces.images([i])[0], self.labels[i]
     def render(self, rows): return self.faces.images(rows)

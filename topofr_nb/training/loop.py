@@ -171,7 +171,8 @@ def _fit(plan, progress, checkpoint_seconds):
             good = result['loss'].isfinite() if scaler else result['loss'].isfinite() & result['grad_norm'].isfinite()
             first_bad = torch.minimum(first_bad, torch.full_like(first_bad, step).masked_fill(good, steps))
             bar.update(len(images))
-            if recipe.keep_every and (step + 1) % recipe.keep_every == 0: save_backbone(run.folder/'steps'/f'{step + 1:07d}.safetensors', model, recipe, step + 1)
+            if recipe.keep_every and (step + 1) % recipe.keep_every == 0:
+                save_backbone(run.folder/'steps'/f'{step + 1:07d}.safetensors', model, recipe, step + 1)
             if step % LOG_EVERY[device.type] and step != steps - 1: continue
             now = time.time()
             row = _row(step, result, (step + 1 - logged)*len(images)/max(now - last_log, 1e-9), before + now - start)

@@ -106,7 +106,7 @@ class Recipe:
     epochs: int|None = None           # passes over the data
     max_steps: int|None = None        # stop after so many steps; None: all epochs
     lr: float|None = None             # learning rate at the start; paper: 0.1 at 4 x 128
-    lr_decay: str = 'polynomial'      # "polynomial" (TopoFR), "cosine" (UNPG, GIF), or "step": a tenth at 4/7 and at 6/7 of the training (CASIA: epochs 16 and 24 of 28)
+    lr_decay: str = 'polynomial'      # "polynomial" (TopoFR), "cosine" (UNPG, GIF), or "step": a tenth at 4/7 and at 6/7 (CASIA: epochs 16, 24 of 28)
     lr_power: float = 2.0             # of the polynomial decay (1 - t)^power
     warmup: float|None = None         # part of training over which the learning rate rises from 0; paper: 0
     momentum: float = 0.9
@@ -126,8 +126,10 @@ PLACE = ('out_dir', 'resume', 'device', 'workers') # where and how it is compute
 
 # %% ../../nbs/60_training/10_recipe.ipynb #3ee26af9
 CHOICES = dict(backbone=BACKBONES, protocol=PROTOCOLS, method=METHODS, rule=('paper', 'released'), isa_variant=VARIANTS, isa_normalise=NORMALISE,
-               on_corrupt=('raise', 'skip'), lr_decay=('polynomial', 'cosine', 'step'), flip=('sum', 'concat', 'none'), precision=('auto', 'float32', 'bfloat16', 'float16'))
-RANGES = dict(alpha=(0, 1e6), xi=(0, 1), power=(0, 100), whisker=(0, 1e9), sample_rate=(1e-6, 1), code_length=(1, 64), vocabulary=(2, 256), homogenise_steps=(0, 10**6), gamma=(0, 1e6),
+               on_corrupt=('raise', 'skip'), lr_decay=('polynomial', 'cosine', 'step'),
+               flip=('sum', 'concat', 'none'), precision=('auto', 'float32', 'bfloat16', 'float16'))
+RANGES = dict(alpha=(0, 1e6), xi=(0, 1), power=(0, 100), whisker=(0, 1e9), sample_rate=(1e-6, 1),
+              code_length=(1, 64), vocabulary=(2, 256), homogenise_steps=(0, 10**6), gamma=(0, 1e6),
               minority=(0, 0.99), images_per_identity=(1, 10**4), keep_every=(1, 10**9), protocol_size=(1, 10**8),
               scale=(1e-3, 1e4), margin=(0, math.pi/2), margin_ramp=(0, 1), image_size=(16, 4096),
               embedding_size=(1, 65536), identities=(2, 10**9), shots=(1, 10**6), min_images=(1, 10**6), batch_size=(2, 10**6),
@@ -166,7 +168,8 @@ def make_recipe(**values # fields of Recipe
         raise ValueError(f'people = {recipe.people!r} goes with a folder in data; synthetic faces have people of their own')
     if recipe.pairs is not None and recipe.protocol in TWINS:
         raise ValueError(f'protocol = {recipe.protocol!r} brings its own pairs; leave out pairs = {recipe.pairs!r}')
-    if recipe.minority and (recipe.data != 'synthetic' or recipe.protocol): raise ValueError(f'minority = {recipe.minority} goes with synthetic data and its own pairs')
+    if recipe.minority and (recipe.data != 'synthetic' or recipe.protocol):
+        raise ValueError(f'minority = {recipe.minority} goes with synthetic data and its own pairs')
     if recipe.sample_rate < 1 and METHODS[recipe.method].head != 'softmax':
         raise ValueError(f'sample_rate = {recipe.sample_rate} goes with a softmax over class weights; {recipe.method!r} has none')
     return recipe

@@ -72,7 +72,7 @@ def score_checkpoint(scoring:Scoring,     # from `make_scoring`
     base = recipe or make_recipe()
     seed = base.seed if scoring.seed is None else scoring.seed
     asked = {name: getattr(scoring, name) for name in ('data', 'pairs', 'protocol', 'protocol_size', 'eval_pairs')}
-    target = open_target(dataclasses.replace(base, seed=seed, **asked))
+    target = open_target(dataclasses.replace(base, seed=seed, **asked), progress)
     if scoring.eval_pairs and isinstance(target, PairSet): target = target.subset(scoring.eval_pairs)
     result = score(model, target, device=device, seconds=None if scoring.eval_pairs else scoring.eval_seconds, batch_size=scoring.batch_size,
                    flip=scoring.flip, precision=scoring.precision, folder=out, tag=f'{path.parent.name}/{path.name}', progress=progress)

@@ -76,7 +76,8 @@ def open_training_data(recipe:Recipe,                # resolved
     "The recipe's training set, not yet read; `.said` is what it is; raises when it cannot be used"
     if recipe.data == 'synthetic':
         faces = SyntheticFaces(recipe.identities, recipe.shots, recipe.image_size, recipe.seed)
-        dataset, said = LongTail(faces, recipe.minority), 'procedural faces' + (f', {recipe.minority:.0%} of the people with {MINORITY_SHOTS} images only' if recipe.minority else '')
+        dataset, said = LongTail(faces, recipe.minority), 'procedural faces'
+        if recipe.minority: said += f', {recipe.minority:.0%} of the people with {MINORITY_SHOTS} images only'
         read = lambda progress: render_cache(faces, CACHE, progress)[dataset.kept] if recipe.minority else render_cache(faces, CACHE, progress)
     else:
         people = getattr(protocol, 'people', ())
