@@ -1916,6 +1916,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                                                                                       'topofr_nb/training/recipe.py'),
                                            'topofr_nb.training.recipe._check_value': ( '60_training/recipe.html#_check_value',
                                                                                        'topofr_nb/training/recipe.py'),
+                                           'topofr_nb.training.recipe._codes': ( '60_training/recipe.html#_codes',
+                                                                                 'topofr_nb/training/recipe.py'),
                                            'topofr_nb.training.recipe._defaults': ( '60_training/recipe.html#_defaults',
                                                                                     'topofr_nb/training/recipe.py'),
                                            'topofr_nb.training.recipe._half_precision': ( '60_training/recipe.html#_half_precision',

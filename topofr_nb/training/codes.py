@@ -62,7 +62,7 @@ def make_encoder(recipe:Recipe, pictures:Dataset, device):
 def _spread_vectors(recipe, faces, folder, device, progress):
     "Code vectors of the training set's identities"
     pictures = _Pictures(faces)
-    means = class_means(pictures, make_encoder(recipe, pictures, device), folder, workers=0, device=device, tag=recipe.codes, progress=progress)
+    means = class_means(pictures, make_encoder(recipe, pictures, device), folder, workers=recipe.workers, device=device, tag=recipe.codes, progress=progress)
     if means.shape[1] != recipe.embedding_size:
         raise ValueError(f'codes = {recipe.codes!r} gives vectors of {means.shape[1]} numbers, embedding_size is {recipe.embedding_size}: they must be equal')
     steps = {} if recipe.homogenise_steps is None else dict(steps=recipe.homogenise_steps)

@@ -8,7 +8,7 @@ __all__ = ['METHODS', 'MARGINS', 'GIF_MARGIN', 'PLACE', 'CHOICES', 'RANGES', 'CP
            'check_parameters', 'resolve', 'recipe_json', 'run_id']
 
 # %% ../../nbs/60_training/10_recipe.ipynb #4ed8f74a
-import dataclasses, hashlib, json, math, re
+import dataclasses, hashlib, json, math, os, re
 from dataclasses import dataclass
 from typing import NamedTuple, get_args
 
@@ -85,7 +85,7 @@ class Recipe:
     power: float = 1.0                # lambda of the structure damage score
     whisker: float = 1.5              # r of UNPG's filter; paper: 1.5 (MS1MV2), 1.0 (K-FACE); 1e9 keeps every pair
     sample_rate: float = 1.0          # part of the class weights that a step compares with; below 1: Partial FC
-    codes: str = 'pixels'             # GIF, what identities are coded by: "pixels" (PCA), "random", a checkpoint of a run, or "clip:<weights>"
+    codes: str|None = None            # GIF, what identities are coded by: "clip:<weights>", "pixels" (PCA), "random", or a checkpoint of a run
     code_length: int|None = None      # GIF: l tokens; None: the fewest with a vocabulary of at most 10
     vocabulary: int|None = None       # GIF: v; None: the smallest with v^l >= identities
     balanced: bool = True             # GIF: k-means with a capacity; without it identities may share a code
@@ -199,6 +199,11 @@ CPU_TRAIN_SECONDS, CPU_EVAL_SECONDS = 120, 60
 CPU_BATCH = dict(tiny=128, mbf=32, r18=16, r50=12, r100=8, r200=8)
 TINY = dict(scale=32., margin=0.3, margin_ramp=0.5, lr=0.1, warmup=0.05, max_steps=400)
 
+def _codes():
+    "CLIP where its weights are at hand, as in the paper; else pixels"
+    weights = os.environ.get('TOPOFR_CLIP_WEIGHTS')
+    return (f'clip:{weights}', 'TOPOFR_CLIP_WEIGHTS names weights') if weights else ('pixels', 'TOPOFR_CLIP_WEIGHTS names no CLIP weights')
+
 def _half_precision(device):
     "bfloat16 where the GPU has it, else float16"
     has_it = device.type == 'cuda' and torch.cuda.is_bf16_supported(including_emulation=False)
@@ -218,6 +223,7 @@ def _defaults(recipe, on_gpu, half):
         margin_ramp=(TINY['margin_ramp'], small) if tiny else (0., 'papers'),
         warmup=(TINY['warmup'], small) if tiny else (0., 'TopoFR'),
         batch_size=(batch, 'TopoFR, per GPU' if on_gpu else speed),
+        codes=_codes(),
         lr=(TINY['lr'], 'measured for tiny at batch 128') if tiny else (round(0.1*batch/512, 6), 'TopoFR: 0.1 at a batch of 4 x 128'))
     if METHODS[recipe.method].head == 'gif': del out['scale']; out['margin'] = (GIF_MARGIN, 'measured for tokens')
     if recipe.precision == 'auto': out['precision'] = (half, 'GPU') if on_gpu else ('float32', 'CPU')
