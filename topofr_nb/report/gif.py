@@ -79,6 +79,7 @@ def compared(scores, a:str, b:str,   # columns variant, seed and the measure; va
     if measure not in scores or scores[measure].isna().all(): return start + f'{a} minus {b}: nothing is measured yet.'
     if claimed: return start + claim_sentence(scores, a, b, measure)
     d = paired_difference(scores, a, b, measure)
+    if not d['seeds']: return start + f'{a} minus {b}: nothing is measured yet.'
     said = start + f'{a} minus {b}: {d["mean"]:+.2f} points '
     if d['seeds'] == 1: return said + 'in one seed, so nothing can be said.'
     return said + f'over {d["seeds"]} seeds (95 % interval {d["low"]:.2f} to {d["high"]:.2f}): {d["verdict"]}.'
