@@ -13,12 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..losses.collectives import gather_batch
 from ..losses.gif import GIFHead
 from ..losses.margins import AdaFace, ArcFace, CosFace, CurricularFace, MagFace, MarginHead
 from ..losses.pairs import MixFace, make_pair_loss
 from ..losses.partial_fc import PartialFC
 from ..losses.sde import prediction_entropy
-from ..losses.unpg import box_whisker, gather_batch, in_batch_negatives, unpg_loss
+from ..losses.unpg import box_whisker, in_batch_negatives, unpg_loss
 from .codes import IdentityTable
 from .recipe import MARGINS, METHODS, Recipe
 
