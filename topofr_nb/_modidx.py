@@ -1689,7 +1689,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                                        'topofr_nb.report.unpg.public_variants': ( '70_report/unpg.html#public_variants',
                                                                                   'topofr_nb/report/unpg.py'),
                                        'topofr_nb.report.unpg.run_table': ('70_report/unpg.html#run_table', 'topofr_nb/report/unpg.py'),
-                                       'topofr_nb.report.unpg.score_files': ('70_report/unpg.html#score_files', 'topofr_nb/report/unpg.py'),
                                        'topofr_nb.report.unpg.store': ('70_report/unpg.html#store', 'topofr_nb/report/unpg.py'),
                                        'topofr_nb.report.unpg.strictest': ('70_report/unpg.html#strictest', 'topofr_nb/report/unpg.py'),
                                        'topofr_nb.report.unpg.wdfs_variants': ( '70_report/unpg.html#wdfs_variants',

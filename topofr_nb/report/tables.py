@@ -40,20 +40,21 @@ def run_grid(variants:dict,       # name -> recipe fields that make this variant
     return pd.DataFrame(rows)
 
 def score_grid(runs,             # from `run_grid`
-               protocols:dict,   # built-in twin -> its size, None for the default
+               protocols:dict,   # built-in twin -> its size, None for the default; or protocol -> folder or .bin of one's own
                out_dir:str|Path|None=None, # of the runs; None: runs/ of the checkout
                progress:bool=False,
                seconds:float=math.inf, # no protocol is begun after so many
               ):                 # pandas.DataFrame: variant, seed, run, then a column per published metric, 0..1
-    "Score the finished runs of a grid on twins; each score stays in its run's folder and is read from there the next time"
+    "Score the finished runs of a grid; each score stays in its run's folder and is read from there the next time"
     import pandas as pd
     rows, start = [], time.time()
     for variant, seed, run in zip(runs.variant, runs.seed, runs.run):
         folder, row = Path(out_dir or project_root()/'runs')/run, dict(variant=variant, seed=seed, run=run)
-        for name, size in protocols.items():
-            scored = folder/'scored'/f'{name}-{size or "default"}'
+        for name, what in protocols.items():
+            scored = folder/'scored'/f'{name}-{Path(what).name if isinstance(what, (str, Path)) else what or "default"}'
             if (folder/'scores.json').exists() and not (scored/'evaluation.json').exists() and time.time() - start < seconds:
-                score_checkpoint(make_scoring(checkpoint=str(folder/'last.safetensors'), protocol=name, protocol_size=size, out_dir=str(scored)), progress)
+                asked = dict(pairs=str(what)) if isinstance(what, (str, Path)) else dict(protocol_size=what)
+                score_checkpoint(make_scoring(checkpoint=str(folder/'last.safetensors'), protocol=name, out_dir=str(scored), **asked), progress)
             if (scored/'evaluation.json').exists(): row |= published_metrics(json.loads((scored/'evaluation.json').read_text()))
         rows.append(row)
     return pd.DataFrame(rows)

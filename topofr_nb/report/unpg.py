@@ -4,19 +4,16 @@
 
 # %% auto #0
 __all__ = ['SCALES', 'SEEDS', 'PAPER', 'HEADS', 'WHISKERS', 'make_base', 'public_variants', 'ablation_variants',
-           'whisker_variants', 'kface_variants', 'casia_variants', 'wdfs_variants', 'score_files', 'run_table', 'store',
+           'whisker_variants', 'kface_variants', 'casia_variants', 'wdfs_variants', 'run_table', 'store',
            'measured_metrics', 'beside', 'pooled_over_heads', 'difference_sentence', 'claims_table', 'count_sentence',
            'strictest', 'where_sentence']
 
 # %% ../../nbs/70_report/60_unpg.ipynb #52f55717
 import json, math
-from collections.abc import Mapping
 from pathlib import Path
 
 from ..core import one_of, project_root
-from .published import published_metrics
 from .tables import paired_difference, run_grid, save_results, score_grid, spread_table
-from ..training.score import make_scoring, score_checkpoint
 
 # %% ../../nbs/70_report/60_unpg.ipynb #3db3baa0
 SCALES = dict(
@@ -85,23 +82,6 @@ def wdfs_variants(keep_every:int|None)->dict: # name -> recipe fields
     return {name: dict(method=method, keep_every=keep_every) for name, method in methods.items()}
 
 # %% ../../nbs/70_report/60_unpg.ipynb #90a743c6
-def score_files(runs,           # from `run_grid`
-                protocols:Mapping, # name -> folder or .bin: {"ijbc": ..., "lfw": ...}
-                out_dir:str|Path|None=None, # of the runs; None: runs/ of the checkout
-               ):               # pandas.DataFrame: variant, seed, run, then a column per published metric, 0..1
-    "Score the finished runs of a grid on benchmarks of one's own"
-    import pandas as pd
-    rows = []
-    for variant, seed, run in zip(runs.variant, runs.seed, runs.run):
-        folder, row = Path(out_dir or project_root()/'runs')/run, dict(variant=variant, seed=seed, run=run)
-        for name, path in protocols.items():
-            scored = folder/'scored'/f'{name}-{Path(path).name}'
-            if (folder/'scores.json').exists() and not (scored/'evaluation.json').exists():
-                score_checkpoint(make_scoring(checkpoint=str(folder/'last.safetensors'), pairs=str(path), protocol=name, out_dir=str(scored)), False)
-            if (scored/'evaluation.json').exists(): row |= published_metrics(json.loads((scored/'evaluation.json').read_text()))
-        rows.append(row)
-    return pd.DataFrame(rows)
-
 def run_table(variants:dict, seeds:list, base:dict, # as for `run_grid`
               twins:dict,            # built-in twin -> size
               protocols:dict|None,   # name -> path, instead of the twins
@@ -110,7 +90,7 @@ def run_table(variants:dict, seeds:list, base:dict, # as for `run_grid`
     "Train, or reuse, and score"
     most, out_dir = math.inf if seconds is None else seconds, base.get('out_dir')
     runs = run_grid(variants, seeds, base, progress=False, seconds=most)
-    scores = score_files(runs, protocols, out_dir) if protocols else score_grid(runs, twins, out_dir, seconds=most)
+    scores = score_grid(runs, protocols, out_dir) if protocols else score_grid(runs, twins, out_dir, seconds=most)
     return runs.merge(scores, on=['variant', 'seed', 'run'], how='left')
 
 def store(found,         # from `run_table` or `wdfs_table`: a frame with columns variant and seed
