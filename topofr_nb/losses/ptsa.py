@@ -5,32 +5,31 @@
 # %% auto #0
 __all__ = ['VARIANTS', 'NORMALISE', 'isa_loss', 'structure_discrepancy']
 
-# %% ../../nbs/40_losses/30_ptsa.ipynb #4d90200a
+# %% ../../nbs/40_losses/30_ptsa.ipynb #7331383f
 import math
 
 import torch
 
 from ..core import one_of
-from ..topology.diagrams import bottleneck_h0, wasserstein_h0
+from ..topology.diagrams import bottleneck_h0, differentiable_distances, rtd_lite_sums, wasserstein_h0
 from ..topology.persistence import distance_matrix, edge_lengths, minimum_spanning_edges
 
-# %% ../../nbs/40_losses/30_ptsa.ipynb #3bfa087a
-VARIANTS = ('symmetric', 'sorted', 'bottleneck', 'wasserstein')
+# %% ../../nbs/40_losses/30_ptsa.ipynb #7ce6b4cb
+VARIANTS = ('symmetric', 'sorted', 'bottleneck', 'wasserstein', 'rtd_lite', 'distance_mse')
 NORMALISE = ('none', 'released', 'mean')
 
 def _mean_distance(matrix): return matrix.sum()/(len(matrix)*(len(matrix) - 1))
 
-def _scales(images, pixel_distances, feature_distances, normalise):
-    "What pixel and feature distances are divided by, and what the sum over edges is divided by"
-    n = len(images)
+def _scales(images, pixel_distances, feature_distances, normalise, terms):
+    "What pixel and feature distances are divided by, and what a sum of that many terms is divided by"
     if normalise == 'none': return 1., 1., 1.
-    if normalise == 'released': return math.sqrt(4*images[0].numel()), 1., float(n)
+    if normalise == 'released': return math.sqrt(4*images[0].numel()), 1., float(len(images))
     tiny = torch.finfo(torch.float32).tiny
-    return _mean_distance(pixel_distances).clamp_min(tiny), _mean_distance(feature_distances).clamp_min(tiny), float(n - 1)
+    return _mean_distance(pixel_distances).clamp_min(tiny), _mean_distance(feature_distances).clamp_min(tiny), float(terms)
 
 def isa_loss(images:torch.Tensor,       # (n, c, h, w) clean pixels in -1..1
              features:torch.Tensor,     # (n, d) features of the perturbed batch, not normalised
-             variant:str='symmetric',   # "symmetric" (paper, eq. 2), "sorted" (released code), "bottleneck" or "wasserstein" (paper, Table 8)
+             variant:str='symmetric',   # "symmetric" (eq. 2), "sorted" (released code), "bottleneck", "wasserstein" (Table 8), "rtd_lite" or "distance_mse"
              normalise:str='none',      # "none" (eq. 2 as printed), "released" or "mean"
             )->torch.Tensor:            # scalar, differentiable in `features`, float32 or float64
     """Invariant structure alignment between pixels and features (TopoFR, eq. 2)
@@ -42,22 +41,26 @@ def isa_loss(images:torch.Tensor,       # (n, c, h, w) clean pixels in -1..1
     if len(images) < 2: return features.sum()*0.
     pixel_distances, feature_distances = distance_matrix(images), distance_matrix(features)
     pixel_pairs, feature_pairs = (minimum_spanning_edges(d[None])[0] for d in (pixel_distances, feature_distances))
-    pixel_scale, feature_scale, count = _scales(images, pixel_distances, feature_distances, normalise)
+    terms = (len(images) - 1)*(len(images)/2 if variant == 'distance_mse' else 1)
+    pixel_scale, feature_scale, count = _scales(images, pixel_distances, feature_distances, normalise, terms)
     pixel_length = lambda pairs: pixel_distances[pairs[:, 0], pairs[:, 1]]/pixel_scale
     feature_length = lambda pairs: edge_lengths(features, pairs)/feature_scale
     gap = lambda a, b: (a - b).square().sum()/count
     pixel_deaths, feature_deaths = pixel_length(pixel_pairs), feature_length(feature_pairs)
     if variant == 'bottleneck': loss = bottleneck_h0(pixel_deaths, feature_deaths)
+    elif variant == 'rtd_lite': loss = rtd_lite_sums(pixel_distances/pixel_scale, feature_distances/feature_scale, pixel_length, feature_length).mean()/count
+    elif variant == 'distance_mse':
+        loss = (pixel_distances/pixel_scale - differentiable_distances(features)/feature_scale).triu(1).square().sum()/count
     elif variant == 'wasserstein': loss = wasserstein_h0(pixel_deaths, feature_deaths)/count
     elif variant == 'sorted': loss = gap(pixel_deaths, feature_deaths)
     else: loss = (gap(pixel_deaths, feature_length(pixel_pairs)) + gap(pixel_length(feature_pairs), feature_deaths))/2
     return loss.to(torch.promote_types(features.dtype, torch.float32))
 
-# %% ../../nbs/40_losses/30_ptsa.ipynb #c8df8982
+# %% ../../nbs/40_losses/30_ptsa.ipynb #e368ad9c
 def structure_discrepancy(images:torch.Tensor,     # (n, ...) pixels
                           features:torch.Tensor,   # (n, d) features of the same samples
                           variant:str='symmetric', # as in `isa_loss`
                          )->tuple:                 # raw (grows with n), normalised (a share of the mean distance)
     "Discrepancy of two structures, to be compared across batch sizes in its second form"
     with torch.no_grad(): raw, mean = (isa_loss(images, features, variant, normalise).item() for normalise in ('none', 'mean'))
-    return raw, math.sqrt(mean) if variant in ('symmetric', 'sorted') else mean
+    return raw, math.sqrt(mean) if variant in ('symmetric', 'sorted', 'distance_mse') else mean

@@ -4,10 +4,12 @@
 
 # %% auto #0
 __all__ = ['Diagrams', 'simplices_estimate', 'farthest_points', 'persistence_diagrams', 'plot_diagrams', 'plot_barcode',
-           'bottleneck', 'wasserstein', 'bottleneck_h0', 'match_h0', 'wasserstein_h0', 'rtd_lite', 'distance_mse']
+           'bottleneck', 'wasserstein', 'bottleneck_h0', 'match_h0', 'wasserstein_h0', 'differentiable_distances',
+           'rtd_lite_sums', 'rtd_lite', 'distance_mse']
 
-# %% ../../nbs/30_topology/20_diagrams.ipynb #b0360c56
+# %% ../../nbs/30_topology/20_diagrams.ipynb #ad9cfdc3
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -245,34 +247,51 @@ def wasserstein_h0(a:torch.Tensor, # (k,) deaths of one H0 diagram
     total = (a[pairs[:, 0]] - b[pairs[:, 1]]).abs().pow(p).sum() + sum((x[rest]/2).pow(p).sum() for x, rest in zip((a, b), alone))
     return total if p == 1 else total.pow(1/p)
 
-# %% ../../nbs/30_topology/20_diagrams.ipynb #40b42170
-def _mean_distance(points):
-    "Distances without gradient, and their mean"
-    matrix = distance_matrix(points)
-    return matrix, (matrix.sum()/max(1, len(matrix)*(len(matrix) - 1))).clamp_min(torch.finfo(torch.float32).tiny)
+# %% ../../nbs/30_topology/20_diagrams.ipynb #d5a8fc4e
+def differentiable_distances(points:torch.Tensor, # (n, ...) flattened to (n, d)
+                            )->torch.Tensor:      # (n, n) Euclidean, float32 or float64; gradient 0 at distance 0
+    "All pairwise distances, with a gradient: exact differences, no products"
+    wide = points.flatten(1).to(torch.promote_types(points.dtype, torch.float32))
+    with torch.autocast(wide.device.type, enabled=False): return torch.cdist(wide, wide, compute_mode='donot_use_mm_for_euclid_dist')
+
+def _quantile_distance(points, # (n, ...)
+                       matrix, # (n, n) their distances
+                       q=0.9,
+                      ):       # scalar, differentiable, above 0
+    "Quantile of the distances between different points, linear between neighbours in order"
+    pairs = torch.triu_indices(len(matrix), len(matrix), 1, device=matrix.device).T
+    if len(pairs) == 0: return matrix.new_ones(())
+    distances, place = matrix[pairs[:, 0], pairs[:, 1]], q*(len(pairs) - 1)
+    below, above = (int(distances.kthvalue(rank + 1).indices) for rank in (math.floor(place), math.ceil(place)))
+    low, high = edge_lengths(points, pairs[[below, above]])
+    return torch.lerp(low, high, place % 1).clamp_min(torch.finfo(torch.float32).tiny)
+
+def rtd_lite_sums(a:torch.Tensor, # (n, n) scaled distances, float64, no gradient
+                  b:torch.Tensor, # (n, n) the same in the other space
+                  length_a:Callable, # pairs (k, 2) -> (k,) scaled lengths, differentiable
+                  length_b:Callable, # the same in the other space
+                 )->torch.Tensor:    # (2,) total bar lengths of RTD-Lite(a, b) and RTD-Lite(b, a), both >= 0
+    "Differences of spanning trees: each space's own and that of the shorter of both distances (arXiv 2503.11910)"
+    tree_a, tree_b, both = minimum_spanning_edges(torch.stack([a, b, torch.minimum(a, b)]))
+    shorter = torch.minimum(length_a(both), length_b(both)).sum()
+    return torch.stack([length_a(tree_a).sum() - shorter, length_b(tree_b).sum() - shorter])
 
 def rtd_lite(x:torch.Tensor,  # (n, ...) points
              z:torch.Tensor,  # (n, ...) the same points elsewhere
             )->torch.Tensor:  # (2,) what x lacks of z, what z lacks of x; both >= 0, differentiable
-    "RTD-Lite (arXiv 2503.11910) of two clouds, each over its own mean distance"
+    "RTD-Lite (arXiv 2503.11910) of two clouds, each over the 0.9-quantile of its distances; the paper reports half the sum"
     if len(x) != len(z): raise ValueError(f'{len(x)} points and {len(z)} points: rtd_lite compares corresponding points')
-    (a, a_mean), (b, b_mean) = _mean_distance(x), _mean_distance(z)
-    a, b = a/a_mean, b/b_mean
-    tree_a, tree_b, tree_both = minimum_spanning_edges(torch.stack([a, b, torch.minimum(a, b)]))
-    in_a, in_b = lambda tree: edge_lengths(x, tree)/a_mean, lambda tree: edge_lengths(z, tree)/b_mean
-    both = torch.minimum(in_a(tree_both), in_b(tree_both)).sum()
-    return torch.stack([in_a(tree_a).sum() - both, in_b(tree_b).sum() - both])
+    matrices = [distance_matrix(points) for points in (x, z)]
+    scales = [_quantile_distance(points, matrix) for points, matrix in zip((x, z), matrices)]
+    in_x, in_z = (lambda pairs, points=points, scale=scale: edge_lengths(points, pairs)/scale for points, scale in zip((x, z), scales))
+    return rtd_lite_sums(*(matrix/scale.detach() for matrix, scale in zip(matrices, scales)), in_x, in_z)
 
 def distance_mse(x:torch.Tensor,  # (n, ...) points
                  z:torch.Tensor,  # (n, ...) the same points elsewhere
                 )->torch.Tensor:  # scalar, differentiable
     "Mean squared difference of all pairwise distances, each cloud over its own mean distance"
     if len(x) != len(z): raise ValueError(f'{len(x)} points and {len(z)} points: distance_mse compares corresponding points')
-    scaled = []
-    for points in (x, z):
-        matrix, mean = _mean_distance(points)
-        if points.requires_grad:
-            wide = points.flatten(1).to(torch.promote_types(points.dtype, torch.float32))
-            matrix = torch.cdist(wide, wide, compute_mode='donot_use_mm_for_euclid_dist')
-        scaled.append(matrix/mean)
-    return (scaled[0] - scaled[1]).square().sum()/max(1, len(x)*(len(x) - 1))
+    pairs = max(1, len(x)*(len(x) - 1))
+    matrices = [(differentiable_distances if points.requires_grad else distance_matrix)(points) for points in (x, z)]
+    a, b = (matrix/(matrix.sum()/pairs).clamp_min(torch.finfo(torch.float32).tiny) for matrix in matrices)
+    return (a - b).square().sum()/pairs

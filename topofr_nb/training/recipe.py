@@ -66,7 +66,7 @@ METHODS = {
 MARGINS = {'softmax': 0., 'arcface': 0.5, 'cosface': 0.4, 'magface': 0.8, 'adaface': 0.4, 'curricularface': 0.5} # m of the papers; MagFace: at the largest norm
 GIF_MARGIN = 0.1 # of each token
 
-# %% ../../nbs/60_training/10_recipe.ipynb #424bae63
+# %% ../../nbs/60_training/10_recipe.ipynb #4b092a6f
 @dataclass(frozen=True)
 class Recipe:
     "One training run. `None`: chosen by `resolve` for the backbone and device."
@@ -78,7 +78,7 @@ class Recipe:
     people: str|None = None           # file with the names to train on; None: everybody who is not in the pairs
     method: str = 'topofr'            # a key of METHODS
     rule: str = 'paper'               # entropy, mixture and score as in the "paper" or the "released" code
-    isa_variant: str = 'symmetric'    # "symmetric" (paper) or "sorted" (released code)
+    isa_variant: str = 'symmetric'    # "symmetric" (paper), "sorted" (released code), or another of `losses.ptsa.VARIANTS`
     isa_normalise: str = 'mean'       # "none" (eq. 2 as printed), "released" or "mean"; chosen by measurement, see the benchmark ISA scale
     alpha: float|None = None          # weight of the alignment loss; paper: 0.1 (R50), 0.05 (R100, R200)
     xi: float = 0.2                   # probability that a sample is perturbed
