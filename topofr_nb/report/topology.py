@@ -19,7 +19,7 @@ from ..data.perturb import to_float
 from ..data.protocols import PairSet
 from ..evaluation.embed import embed, stack_images
 from ..losses.ptsa import structure_discrepancy
-from .tables import paired_difference
+from .claims import paired_difference
 from ..training.checkpoints import load_backbone
 from ..training.recipe import Recipe
 from ..training.sources import open_target, open_training_data
