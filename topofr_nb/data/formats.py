@@ -150,10 +150,11 @@ def open_protocol(protocol:str|None=None,       # of PROTOCOLS; None recognises 
                   seed:int=0,                   # of a twin
                   size:int|None=None,           # of a twin, in its unit; None: its default
                   cache:str|Path='data/cache',  # where twins are drawn
+                  progress:bool=True,           # show a bar when drawing a twin takes more than a second
                  )->Protocol:
     "What is to be scored, by name, by files, or both"
     if protocol is not None: one_of('protocol', protocol, PROTOCOLS)
-    if protocol in TWINS: return _named(open_protocol(None, make_twin(protocol, cache, size, seed), image_size=image_size), protocol)
+    if protocol in TWINS: return _named(open_protocol(None, make_twin(protocol, cache, size, seed, progress), image_size=image_size), protocol)
     path = _find(protocol, pairs, root)
     kind = recognise_protocol(path)
     if protocol not in (None, kind) and not (kind == 'pairs' and protocol in (*PAIRS, 'kface')):

@@ -177,7 +177,7 @@ def open_target(recipe:Recipe,     # resolved
     if recipe.minority and recipe.protocol is None: return _minority_pairs(recipe, progress)
     if recipe.pairs is None and recipe.protocol is None: return _built_in_pairs(recipe, progress) if synthetic else None
     root = None if synthetic else recipe.data
-    target = open_protocol(recipe.protocol, recipe.pairs, root, recipe.image_size, recipe.seed, recipe.protocol_size, CACHE/'twins')
+    target = open_protocol(recipe.protocol, recipe.pairs, root, recipe.image_size, recipe.seed, recipe.protocol_size, CACHE/'twins', progress)
     if not isinstance(target, PairSet): return target
     fits = len(_check_pairs(target).images)*3*recipe.image_size**2 <= MEMORY_LIMIT
     return dataclasses.replace(target, images=load_all(target.images, progress)) if fits else target
