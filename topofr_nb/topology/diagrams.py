@@ -7,7 +7,7 @@ __all__ = ['Diagrams', 'simplices_estimate', 'farthest_points', 'persistence_dia
            'bottleneck', 'wasserstein', 'bottleneck_h0', 'match_h0', 'wasserstein_h0', 'differentiable_distances',
            'rtd_lite_sums', 'rtd_lite', 'distance_mse']
 
-# %% ../../nbs/30_topology/20_diagrams.ipynb #ad9cfdc3
+# %% ../../nbs/30_topology/20_diagrams.ipynb #a538af2b
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .persistence import distance_matrix, edge_lengths, h0_deaths, minimum_spanning_edges
-from .points import h0_deaths_from_points
+from .persistence import check_distances, distance_batch, distance_matrix, edge_lengths, h0_deaths, minimum_spanning_edges
+from .points import checked_points, h0_deaths_from_points
 
-# %% ../../nbs/30_topology/20_diagrams.ipynb #1e5f4306
+# %% ../../nbs/30_topology/20_diagrams.ipynb #9fcdc272
 @dataclass(frozen=True, eq=False)
 class Diagrams:
     "Persistence diagrams of a Vietoris-Rips filtration"
@@ -39,7 +39,7 @@ def simplices_estimate(distances:torch.Tensor,   # (n, n)
 def _fitting(max_dim, limit):
     "How many points always fit, to one part in 64"
     n = max_dim + 2
-    while 8*(more := n + max(1, n//64))**2 + 16*math.comb(more, max_dim + 2) <= limit*1e9: n = more
+    while 24*(more := n + max(1, n//64))**2 + 16*math.comb(more, max_dim + 2) <= limit*1e9: n = more
     return n
 
 def _refuse(n, max_dim, threshold, limit, need, what):
@@ -63,7 +63,7 @@ def farthest_points(points:torch.Tensor|None,         # (n, d), or None
         gap = torch.minimum(gap, row(chosen[-1]))
     return torch.tensor(chosen), gap.max().item()
 
-# %% ../../nbs/30_topology/20_diagrams.ipynb #147bc343
+# %% ../../nbs/30_topology/20_diagrams.ipynb #436d5d02
 def _h0(deaths, threshold):
     "Deaths as a diagram: births 0, the component that stays, and those that the threshold leaves apart"
     deaths = np.append(deaths.numpy(), np.inf)
@@ -83,20 +83,35 @@ def persistence_diagrams(points:torch.Tensor|None=None,    # (n, ...) flattened 
     Raises a ValueError, with an estimate, for what would not fit the limit.
     """
     if (points is None) == (distances is None): raise ValueError('give either points or distances')
-    given = torch.as_tensor(points if distances is None else distances).detach().cpu()
+    given = checked_points(torch.as_tensor(points)).cpu() if distances is None else _one_matrix(distances)
     n, title, chosen, radius = len(given), f'{len(given)} points', None, 0.
+    for name, value, low in (('max_dim', max_dim, 0), ('threshold', threshold, 0), ('landmarks', n if landmarks is None else landmarks, 1)):
+        if not value >= low: raise ValueError(f'{name} = {value} is not valid: {low} or more')
     if landmarks is not None and landmarks < n:
         chosen, radius = farthest_points(*((given, None) if distances is None else (None, given)), landmarks, seed)
         given = given[chosen] if distances is None else given[chosen][:, chosen]
-        title = f'on {len(chosen)} landmarks of {n} points (within {2*radius:.3g} of all)'
+        title = f'on {len(chosen)} landmarks of {n} points'
+        if threshold == math.inf: title += f' (within {_round_up(2*radius):.3g} of all)'
         n = len(chosen)
     if threshold < math.inf: title += f', edges up to {threshold:g}'
     if distances is None and max_dim == 0 and n > 4096: return Diagrams([_h0(h0_deaths_from_points(given), threshold)], title, chosen, radius)
-    if 8*n*n > limit*1e9: _refuse(n, max_dim, threshold, limit, 8*n*n, 'the distance matrix')
+    if 24*n*n > limit*1e9: _refuse(n, max_dim, threshold, limit, 24*n*n, 'distance matrices')
     matrix = distance_matrix(given) if distances is None else given.double()
     found = [_h0(h0_deaths(matrix), threshold)]
     if max_dim: found += _higher(matrix, max_dim, threshold, collapse, limit)
     return Diagrams(found, title, chosen, radius)
+
+def _one_matrix(distances):
+    "All of it checked, whichever points are chosen later"
+    batch = distance_batch(distances).detach().cpu()
+    if len(batch) != 1 or torch.as_tensor(distances).ndim != 2: raise ValueError(f'distances of shape {tuple(distances.shape)}: expected one matrix (n, n)')
+    check_distances(batch, 2)
+    return batch[0]
+
+def _round_up(value, digits=3):
+    "The next number of so many significant digits"
+    step = 10.**(math.floor(math.log10(value)) + 1 - digits) if value > 0 else 1.
+    return math.ceil(value/step)*step
 
 def _higher(matrix, max_dim, threshold, collapse, limit):
     "Diagrams of dimensions 1..max_dim"
@@ -104,7 +119,7 @@ def _higher(matrix, max_dim, threshold, collapse, limit):
     n = len(matrix)
     if n < 4: return [np.empty((0, 2)) for _ in range(max_dim)]
     simplices = simplices_estimate(matrix, max_dim, threshold)
-    need = 8*n*n + 16*simplices
+    need = 24*n*n + 16*simplices
     if need > limit*1e9: _refuse(n, max_dim, threshold, limit, need, f'{simplices:.3g} simplices of dimension {max_dim + 1}')
     rips = RipsPersistence(homology_dimensions=list(range(1, max_dim + 1)), threshold=threshold, input_type='full distance matrix',
                            num_collapses=int(collapse), homology_coeff_field=2)
@@ -163,9 +178,11 @@ def plot_barcode(result:Diagrams,
     ax.legend()
     return ax
 
-# %% ../../nbs/30_topology/20_diagrams.ipynb #02fe7273
+# %% ../../nbs/30_topology/20_diagrams.ipynb #c55199e0
 def _costs(a, b):
     "Costs of the finite classes, those of a (and places on the diagonal) against those of b (and places on the diagonal); of the endless ones; or None"
+    a, b = (np.asarray(d, dtype=float).reshape(-1, 2) for d in (a, b))
+    if np.isnan(a).any() or np.isnan(b).any(): raise ValueError('a diagram holds NaN: births and deaths are numbers, and a class that never dies has death inf')
     endless = [np.sort(d[np.isinf(d[:, 1]), 0]) for d in (a, b)]
     if len(endless[0]) != len(endless[1]): return None
     a, b = (d[np.isfinite(d[:, 1])] for d in (a, b))
@@ -193,15 +210,16 @@ def bottleneck(a:np.ndarray, # (k, 2)
 
 def wasserstein(a:np.ndarray, # (k, 2)
                 b:np.ndarray, # (l, 2)
-                p:float=1.,   # order
+                p:float=1.,   # order, 1 or more and finite; the order inf is `bottleneck`
                )->float:
     "p-Wasserstein distance of two diagrams, exact: an assignment; inf where classes that never die differ in number"
     from scipy.optimize import linear_sum_assignment
+    if not 1 <= p < math.inf: raise ValueError(f'order p = {p} is not valid: 1 or more, and finite; the order inf is bottleneck(a, b)')
     if (costs := _costs(a, b)) is None: return math.inf
     cost, endless = costs
     return float(((cost[linear_sum_assignment(cost**p)]**p).sum() + (endless**p).sum())**(1/p))
 
-# %% ../../nbs/30_topology/20_diagrams.ipynb #90b20ad5
+# %% ../../nbs/30_topology/20_diagrams.ipynb #b75f0c05
 def bottleneck_h0(a:torch.Tensor, # (k,) deaths of one H0 diagram
                   b:torch.Tensor, # (l,) deaths of the other
                  )->torch.Tensor: # scalar, differentiable
@@ -245,7 +263,7 @@ def wasserstein_h0(a:torch.Tensor, # (k,) deaths of one H0 diagram
     pairs = torch.from_numpy(match_h0(a.detach().double().cpu().numpy(), b.detach().double().cpu().numpy(), p)).to(a.device)
     alone = [torch.ones(len(x), dtype=torch.bool, device=x.device).index_fill(0, pairs[:, i], False) for i, x in enumerate((a, b))]
     total = (a[pairs[:, 0]] - b[pairs[:, 1]]).abs().pow(p).sum() + sum((x[rest]/2).pow(p).sum() for x, rest in zip((a, b), alone))
-    return total if p == 1 else total.pow(1/p)
+    return total if p == 1 else torch.where(total > 0, total.clamp_min(torch.finfo(total.dtype).tiny).pow(1/p), total)
 
 # %% ../../nbs/30_topology/20_diagrams.ipynb #d5a8fc4e
 def differentiable_distances(points:torch.Tensor, # (n, ...) flattened to (n, d)
