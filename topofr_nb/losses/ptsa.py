@@ -14,7 +14,7 @@ from ..core import one_of
 from ..topology.diagrams import bottleneck_h0, differentiable_distances, rtd_lite_sums, wasserstein_h0
 from ..topology.persistence import distance_matrix, edge_lengths, minimum_spanning_edges
 
-# %% ../../nbs/40_losses/30_ptsa.ipynb #7ce6b4cb
+# %% ../../nbs/40_losses/30_ptsa.ipynb #0e336c02
 VARIANTS = ('symmetric', 'sorted', 'bottleneck', 'wasserstein', 'rtd_lite', 'distance_mse')
 NORMALISE = ('none', 'released', 'mean')
 
@@ -34,11 +34,11 @@ def isa_loss(images:torch.Tensor,       # (n, c, h, w) clean pixels in -1..1
             )->torch.Tensor:            # scalar, differentiable in `features`, float32 or float64
     """Invariant structure alignment between pixels and features (TopoFR, eq. 2)
 
-    A batch of one has no structure and gives 0. The pairing is found in float64 and carries no gradient. "wasserstein" asks the host for its matching.
+    A batch of one has no structure and gives 0; a NaN or infinite value gives NaN. The pairing is found in float64 and carries no gradient. "wasserstein" asks the host for its matching.
     """
     one_of('variant', variant, VARIANTS); one_of('normalise', normalise, NORMALISE)
     if len(images) != len(features): raise ValueError(f'{len(images)} images but {len(features)} features: isa_loss compares the same batch')
-    if len(images) < 2: return features.sum()*0.
+    if len(images) < 2: return 0.*features.sum(dtype=torch.promote_types(features.dtype, torch.float32))
     pixel_distances, feature_distances = distance_matrix(images), distance_matrix(features)
     pixel_pairs, feature_pairs = (minimum_spanning_edges(d[None])[0] for d in (pixel_distances, feature_distances))
     terms = (len(images) - 1)*(len(images)/2 if variant == 'distance_mse' else 1)
