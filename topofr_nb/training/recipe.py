@@ -194,9 +194,9 @@ def check_parameters(namespace:dict, # `globals()` behind the parameters cell
     return given
 
 # %% ../../nbs/60_training/10_recipe.ipynb #43bc9836
-CPU_IMAGES_PER_SECOND = dict(tiny=350, mbf=13, r18=4, r50=2.4, r100=1.4, r200=0.8)
+CPU_IMAGES_PER_SECOND = dict(tiny=350, mbf=13, r18=4, r34=3.3, r50=2.4, r100=1.4, r200=0.8)
 CPU_TRAIN_SECONDS, CPU_EVAL_SECONDS = 120, 60
-CPU_BATCH = dict(tiny=128, mbf=32, r18=16, r50=12, r100=8, r200=8)
+CPU_BATCH = dict(tiny=128, mbf=32, r18=16, r34=12, r50=12, r100=8, r200=8)
 TINY = dict(scale=32., margin=0.3, margin_ramp=0.5, lr=0.1, warmup=0.05, max_steps=400)
 
 def _codes():
