@@ -34,7 +34,8 @@ def isa_loss(images:torch.Tensor,       # (n, c, h, w) clean pixels in -1..1
             )->torch.Tensor:            # scalar, differentiable in `features`, float32 or float64
     """Invariant structure alignment between pixels and features (TopoFR, eq. 2)
 
-    A batch of one has no structure and gives 0; a NaN or infinite value gives NaN. The pairing is found in float64 and carries no gradient. "wasserstein" asks the host for its matching.
+    A batch of one has no structure and gives 0; a NaN or infinite value gives NaN.
+    The pairing is found in float64 and carries no gradient. "wasserstein" asks the host for its matching.
     """
     one_of('variant', variant, VARIANTS); one_of('normalise', normalise, NORMALISE)
     if len(images) != len(features): raise ValueError(f'{len(images)} images but {len(features)} features: isa_loss compares the same batch')
