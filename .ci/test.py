@@ -236,7 +236,7 @@ for name in names:
     assert found.is_relative_to(folder), f'{name} comes from {found}, not from the wheel'
 """
 heavy = "gudhi plotly ipywidgets anywidget papermill pandas sklearn matplotlib IPython jupyterlab nbformat nbconvert"
-training_path = ("core", "data", "models", "losses", "topology", "training", "evaluation")
+training_path = ("core", "data", "models", "codes", "losses", "topology", "training", "evaluation")
 
 
 def wheel():

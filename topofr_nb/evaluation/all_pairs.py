@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..data.mfr import GroupSet
+from ..data.protocols.mfr import GroupSet
 from .embed import embed
 from .identification import same_person_pairs
 from .templates import template_pair_scores

@@ -16,7 +16,7 @@ import torch
 from torch.utils.data import Subset
 
 from ..core import one_of
-from ..data.megaface import IdentificationSet
+from ..data.protocols.megaface import IdentificationSet
 from .embed import embed
 from .templates import RankRate, rank_rate
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import torch
 
-from ..data.formats import Protocol
-from ..data.megaface import IdentificationSet
+from ..data.protocols.formats import Protocol
+from ..data.protocols.megaface import IdentificationSet
 from ..data.protocols import PairSet
-from ..data.templates import TemplateSet
+from ..data.protocols.templates import TemplateSet
 from .all_pairs import GroupScores, score_groups
 from .identification import IdentificationScores, score_identification
 from .stream import embed_to_file

@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from ..data.templates import TemplateSet
+from ..data.protocols.templates import TemplateSet
 from .embed import embed
 from .verification import TarAtFar, binomial_interval, tar_at_far
 

@@ -19,8 +19,8 @@ from ..core import one_of
 from .margins import ArcFace, Margin
 
 # %% ../../nbs/40_losses/70_gif.ipynb #9b90eb4f
-from .homogenise import homogenise
-from .tokens import tokenize_identities
+from ..codes.homogenise import homogenise
+from ..codes.tokens import tokenize_identities
 
 _all_ = ['homogenise', 'tokenize_identities']
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 
 from ..core import one_of, pick_device, project_root, write_aside
-from ..losses.code_trees import count_shared, imbalance
+from ..codes.trees import count_shared, imbalance
 from .published import compare, published
 from .tables import SCALES, SEEDS, run_table
-from ..training.codes import IdentityTable, identity_table
+from ..training.identity_table import IdentityTable, identity_table
 from ..training.heads import head_losses
 from ..training.loop import prepare
 from ..training.recipe import METHODS, Recipe, make_recipe

@@ -14,7 +14,7 @@ from ..core import project_root, write_aside
 from .published import published_metrics
 from ..training.loop import prepare, train
 from ..training.recipe import make_recipe
-from ..training.score import make_scoring, score_checkpoint
+from ..training.evaluate import make_scoring, score_checkpoint
 
 # %% ../../nbs/70_report/20_tables.ipynb #4931579d
 MEASURED = ('accuracy', 'accuracy_std', 'pairs', 'train_seconds', 'scale', 'torch', 'threads', 'device')

@@ -17,12 +17,12 @@ from tqdm import tqdm
 
 from .. import __version__
 from ..core import pick_device, project_root, write_aside
-from ..data.formats import Protocol, describe_protocol
+from ..data.protocols.formats import Protocol, describe_protocol
 from ..data.protocols import PairSet
 from ..evaluation.score import forget_features, score
 from ..models import create_backbone
 from .checkpoints import load_backbone, load_checkpoint, restore, save_backbone, save_checkpoint
-from .codes import identity_table
+from .identity_table import identity_table
 from .recipe import METHODS, Recipe, make_recipe, recipe_json, resolve, run_id
 from .sources import FaceBatches, RunOrder, batches, fingerprint, open_target, open_training_data
 from .steps import build_model, make_optimizer, prepare_batch, training_step

@@ -16,8 +16,8 @@ import torch
 
 from .. import __version__
 from ..core import one_of
-from ..data.formats import PROTOCOLS
-from ..data.twins import TWINS
+from ..data.protocols.formats import PROTOCOLS
+from ..data.protocols.twins import TWINS
 from ..losses.ptsa import NORMALISE, VARIANTS
 from ..models import BACKBONES
 

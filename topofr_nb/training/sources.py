@@ -16,7 +16,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..core import project_root, seeded_generator
 from ..data.folders import first_few, load_all
-from ..data.formats import FORMS, Protocol, open_faces, open_protocol
+from ..data.formats import FORMS, open_faces
+from ..data.protocols.formats import Protocol, open_protocol
 from ..data.protocols import PairSet, synthetic_pairs
 from ..data.synthetic import SyntheticFaces, render_cache
 from .recipe import Recipe

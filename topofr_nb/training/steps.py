@@ -18,7 +18,7 @@ from ..losses.ptsa import isa_loss
 from ..losses.row_sgd import RowSGD, clip_gradients
 from ..losses.sde import fit_gum, sign_entropy, structure_damage_score
 from ..models import create_backbone
-from .codes import IdentityTable
+from .identity_table import IdentityTable
 from .heads import head_losses, make_head
 from .recipe import METHODS, Recipe
 
