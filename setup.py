@@ -29,7 +29,7 @@ setup(
     | {name.removeprefix("extra_"): value.split() for name, value in settings.items() if name.startswith("extra_")},
     packages=find_packages(include=["topofr_nb", "topofr_nb.*"]) + ["topofr_nb.published", "topofr_nb.compiled"],
     package_dir={"topofr_nb.published": "data/published", "topofr_nb.compiled": "csrc"},
-    package_data={"topofr_nb.published": ["*.csv"]},
+    package_data={"topofr_nb": ["py.typed"], "topofr_nb.published": ["*.csv"]},
     ext_modules=[prim],
     options={"bdist_wheel": {"py_limited_api": "cp310"}},
     zip_safe=False,

@@ -1,9 +1,13 @@
 "Copies of the checkout to try things in, and the export of its notebooks."
 import os, shutil, subprocess
+from configparser import ConfigParser
 from pathlib import Path
 
 root = Path(__file__).resolve().parent.parent
 tools = root / ".venv" / "bin"
+config = ConfigParser(delimiters=["="], interpolation=None)
+config.read(root / "settings.ini", encoding="utf-8")
+settings = config["DEFAULT"]
 ignored = {".git", ".venv", ".venv-lock", "runs", "build", "dist", "__pycache__", ".ipynb_checkpoints"}
 
 
@@ -37,13 +41,18 @@ def copy_to(folder, *skipped):
 
 
 def fresh_export(folder):
-    "Export the notebooks into an emptied copy of the checkout under `folder`; return its topofr_nb"
+    "Export the notebooks into an emptied copy of the checkout under `folder`; return its topofr_nb, with settings.ini's version"
     copy = copy_to(folder, "topofr_nb")
-    status, out = run(tools / "nbdev_export", cwd=copy, IN_TEST="")
+    package = copy / "topofr_nb"
+    package.mkdir()
+    (package / "__init__.py").write_text(f'__version__ = "{settings["version"]}"\n', encoding="utf-8")
+    (package / "py.typed").touch()
+    status, out = run(tools / "nbdev-export", cwd=copy, IN_TEST="")
     if status: raise RuntimeError(f"nbdev_export failed:\n{out}")
-    return copy / "topofr_nb"
+    return package
 
 
 def modules(package):
     "Every file of a package folder that is no by-product, relative to it"
-    return {path.relative_to(package) for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    by_products = {"__pycache__", "_modidx.py"}
+    return {path.relative_to(package) for path in package.rglob("*") if path.is_file() and not by_products & set(path.parts)}

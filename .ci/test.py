@@ -51,7 +51,7 @@ def wants_parameters(name):
 
 
 def left_out(name):
-    "Whether a bare `nbdev_test` leaves this notebook out: by `skip_exec: true` in its front matter or a .notest file beside it"
+    "Whether a bare `nbdev-test` leaves this notebook out: by `skip_exec: true` in its front matter or a .notest file beside it"
     from nbdev.frontmatter import FrontmatterProc
     from nbdev.process import NBProcessor
     if (nbs / name).parent.joinpath(".notest").exists(): return True
@@ -76,17 +76,17 @@ def export():
 
 
 def clean():
-    "Notebooks are as nbdev_clean leaves them, small, titled, without errors or paths of a machine"
+    "Notebooks are as nbdev-clean leaves them, small, titled, without errors or paths of a machine"
     copy = copy_to(scratch / "clean")
     before = {name: load(copy / "nbs" / name) for name in notebooks()}
-    status, out = run(tools / "nbdev_clean", cwd=copy)
+    status, out = run(tools / "nbdev-clean", cwd=copy)
     assert status == 0, out
     for name in before: yield f"nbs/{name}", partial(is_clean, name, before[name], load(copy / "nbs" / name))
 
 
 def is_clean(name, book, cleaned):
     "One notebook of stage `clean`"
-    assert book == cleaned, "nbdev_clean changes it (.venv/bin/nbdev_clean)"
+    assert book == cleaned, "nbdev-clean changes it (.venv/bin/nbdev-clean)"
     size = (nbs / name).stat().st_size
     assert size <= most_bytes, f"{size} bytes, more than {most_bytes}: store smaller outputs"
     title = next((source(cell) for cell in book["cells"] if cell["cell_type"] == "markdown"), "")
@@ -104,7 +104,7 @@ def contract():
     yield "the kernel python3 is that of .venv", own_kernel
     yield "papermill refuses an unknown parameter of train.ipynb", papermill_refuses
     copy = copy_to(scratch / "contract")
-    run(tools / "nbdev_clean", cwd=copy)
+    run(tools / "nbdev-clean", cwd=copy)
     for name in notebooks():
         yield f"nbs/{name}", partial(has_parameters if wants_parameters(name) else has_none, name, copy / "nbs" / name)
     for name in ("train.ipynb", "evaluate.ipynb"):
@@ -122,9 +122,9 @@ def own_kernel():
 
 
 def has_none(name, path):
-    "A notebook without parameters has no tagged cell and is run by a bare nbdev_test"
+    "A notebook without parameters has no tagged cell and is run by a bare nbdev-test"
     assert not tagged(load(path)), "has a cell tagged 'parameters', but papermill is not meant to run it"
-    assert not left_out(name), "nbdev_test leaves it out, and papermill does not run it either"
+    assert not left_out(name), "nbdev-test leaves it out, and papermill does not run it either"
 
 
 def papermill_refuses():
@@ -155,8 +155,8 @@ def has_parameters(name, path):
     from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
     book = load(path)
-    assert len(tagged(book)) == 1, f"{len(tagged(book))} cells are tagged 'parameters' after nbdev_clean, one is needed"
-    assert left_out(name), "a bare nbdev_test would run it too: say '- skip_exec: true' in its first cell or put a .notest file beside it"
+    assert len(tagged(book)) == 1, f"{len(tagged(book))} cells are tagged 'parameters' after nbdev-clean, one is needed"
+    assert left_out(name), "a bare nbdev-test would run it too: say '- skip_exec: true' in its first cell or put a .notest file beside it"
 
     defaults = {}
     for line in ast.parse(source(tagged(book)[0])).body:
@@ -250,7 +250,7 @@ def wheel():
     assert status == 0, out
     package = root / "topofr_nb"
     names = sorted(".".join(("topofr_nb", *name.with_suffix("").parts)).removesuffix(".__init__") for name in modules(package)
-                   if name.suffix == ".py" and name.name != "_modidx.py")
+                   if name.suffix == ".py")
 
     def whole():
         lost = sorted(map(str, modules(package) - modules(target / "topofr_nb")))
@@ -288,8 +288,8 @@ def skip(why): raise Skip(why)
 
 
 def test_notebook(name, flags, real):
-    "nbdev_test of one notebook, its cells flagged `flags` included; `real` of them look at real faces"
-    status, out = run(tools / "nbdev_test", "--path", nbs / name, "--flags", " ".join(flags), timeout=cell_seconds)
+    "nbdev-test of one notebook, its cells flagged `flags` included; `real` of them look at real faces"
+    status, out = run(tools / "nbdev-test", nbs / name, "--n-workers", "1", "--flags", " ".join(flags), timeout=cell_seconds)
     assert status == 0 and "Success." in out, out
     if "data" in flags: real_cells[name] = real
     return f"with cells flagged {' and '.join(flags)}" if flags else None
