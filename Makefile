@@ -1,6 +1,6 @@
 # Every target does the set-up it needs: a virtual environment in .venv with the packages of requirements.lock.
 # ARGS goes to the tool behind a target:  make train ARGS="-p backbone mbf -p max_steps 100"
-#                                         make test ARGS="export wheel"   (only these stages)
+#                                         make test ARGS="-k contract -x"   (pytest's own options)
 
 PYTHON ?= python3
 TORCH ?= torch==2.14.1 torchvision==0.29.1
@@ -14,17 +14,18 @@ unexport JUPYTER_PATH PYTHONPATH PYTHONHOME
 # The caller's mirror is kept, find-links are not: pip would prefer a CPU-only torch of the same version lying there.
 PIP := PIP_USER=0 PIP_FIND_LINKS=.venv/no-links PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 
-.PHONY: help install train test fuzz lab reproduce-smoke export readme lock clean
+.PHONY: help install train test fuzz lab style reproduce-smoke export readme lock clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make train            train with nbs/train.ipynb; ARGS="-p backbone mbf" sets parameters'
-	@echo 'make test             every check; ARGS="export wheel" runs only these stages'
-	@echo 'make fuzz             100,000 damaged records and verification sets; ARGS="--inputs 1000000 --seed 1"'
+	@echo 'make test             every check; ARGS="-k contract -x" runs only these, up to the first failure'
 	@echo 'make lab              JupyterLab, opened on nbs/index.ipynb'
-	@echo 'make reproduce-smoke  every notebook of nbs/80_reproduce, at smoke scale'
 	@echo 'make export           notebooks -> topofr_nb/, modules of notebooks that are gone are removed'
-	@echo 'make readme           nbs/index.ipynb -> README.md'
+	@echo 'make readme           nbs/index.ipynb -> README.md, nbs/contents.ipynb anew from all titles'
+	@echo 'make style            how the notebooks are written: cells, lines, lessons'
+	@echo 'make fuzz             100,000 damaged records and verification sets; ARGS="--inputs 1000000 --seed 1"'
+	@echo 'make reproduce-smoke  every notebook of nbs/80_reproduce, at smoke scale'
 	@echo 'make lock             resolve requirements.lock anew (needs the package index)'
 	@echo 'make install          only the set-up that the others do by themselves'
 	@echo 'make clean            remove what tools left behind; .venv and runs/ stay'
@@ -56,25 +57,29 @@ train: .venv/.installed
 	@$(BIN)/papermill nbs/train.ipynb runs/train.partial.ipynb -k python3 $(ARGS) || \
 	  { echo 'Training stopped with an error; the notebook up to there: runs/train.partial.ipynb'; exit 1; }
 	@mv runs/train.partial.ipynb runs/train.ipynb
-	@$(BIN)/python .ci/where.py runs
+	@$(BIN)/python tools/where.py runs
 
 test: .venv/.installed
-	@$(BIN)/python .ci/test.py $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
 fuzz: .venv/.installed
-	@$(BIN)/python .ci/fuzz.py --inputs 100000 $(ARGS)
+	@$(BIN)/python tests/fuzz.py --inputs 100000 $(ARGS)
 
 reproduce-smoke: .venv/.installed
-	@$(BIN)/python .ci/test.py reproduce $(ARGS)
+	@$(BIN)/pytest -n 2 -m reproduce $(ARGS)
+
+style: .venv/.installed
+	@$(BIN)/python tests/style.py $(ARGS)
 
 lab: .venv/.installed
 	$(BIN)/jupyter lab --ServerApp.root_dir=. nbs/index.ipynb $(ARGS)
 
 export: .venv/.installed
-	@$(BIN)/python .ci/export.py
+	@$(BIN)/python tools/export.py
 
 readme: .venv/.installed
-	@$(BIN)/python .ci/readme.py
+	@$(BIN)/python tools/contents.py
+	@$(BIN)/python tools/readme.py
 
 lock:
 	@rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
@@ -88,4 +93,4 @@ lock:
 clean:
 	@rm -rf build dist *.egg-info .ruff_cache .hypothesis .venv-lock _docs _proc *.partial runs/*.partial.ipynb
 	@find . -path ./.venv -prune -o -path ./runs -prune -o \
-	  \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -prune -exec rm -rf {} +
+	  \( -name __pycache__ -o -name .ipynb_checkpoints -o -name .pytest_cache \) -type d -prune -exec rm -rf {} +

@@ -1,8 +1,8 @@
 """Damaged and hostile files against the readers of .bin verification sets and of RecordIO folders.
 
-    .venv/bin/python .ci/fuzz.py --inputs 2000            both kinds, 2000 inputs each
-    .venv/bin/python .ci/fuzz.py --kind bin --seed 7
-    .venv/bin/python .ci/fuzz.py --replay runs/fuzz/bin-0-123.json
+    .venv/bin/python tests/fuzz.py --inputs 2000            both kinds, 2000 inputs each
+    .venv/bin/python tests/fuzz.py --kind bin --seed 7
+    .venv/bin/python tests/fuzz.py --replay runs/fuzz/bin-0-123.json
 
 A reader may read an input or refuse it, with a ValueError or FileNotFoundError of one line. It fails when it raises anything else,
 takes too long, takes more memory before decoding than twice the input and 1 MiB, ends the process, or does what a reader has no
@@ -25,7 +25,7 @@ from topofr_nb.data.records import RecordFaces
 
 root = Path(__file__).resolve().parent.parent
 seconds_each, extra_memory, most_decoded = 5.0, 2**20, 24
-address_space, most_shown, again = 2 * 2**30, 10, "to see it again: .venv/bin/python .ci/fuzz.py --replay"
+address_space, most_shown, again = 2 * 2**30, 10, "to see it again: .venv/bin/python tests/fuzz.py --replay"
 
 
 # -------------------------------------------------------------------------------------------------------------------- watch

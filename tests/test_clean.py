@@ -1,0 +1,51 @@
+"Notebooks are as nbdev-clean leaves them, small, titled, without errors or paths of a machine."
+import json
+import re
+
+import pytest
+from books import code_cells, load, nbs, notebooks, source
+from checkout import copy_to, run, tools
+
+most_bytes = 500_000
+machine_path = re.compile(r"(?<![\w.:/-])/(?:work|tmp|home|root|Users|usr|opt|var|mnt|private)/[\w./-]+")
+
+
+@pytest.fixture(scope="module")
+def cleaned(scratch):
+    "A copy of nbs/ after nbdev-clean"
+    copy = copy_to(scratch / "clean")
+    status, out = run(tools / "nbdev-clean", cwd=copy)
+    assert status == 0, out
+    return copy / "nbs"
+
+
+def outputs(name): return [output for cell in code_cells(load(nbs / name)) for output in cell["outputs"]]
+
+
+@pytest.mark.xdist_group("clean")
+@pytest.mark.parametrize("name", notebooks(), ids=str)
+def test_clean(name, cleaned):
+    assert load(nbs / name) == load(cleaned / name), "nbdev-clean changes it (.venv/bin/nbdev-clean)"
+
+
+@pytest.mark.parametrize("name", notebooks(), ids=str)
+def test_small(name):
+    size = (nbs / name).stat().st_size
+    assert size <= most_bytes, f"{size} bytes, more than {most_bytes}: store smaller outputs"
+
+
+@pytest.mark.parametrize("name", notebooks(), ids=str)
+def test_titled(name):
+    title = next((source(cell) for cell in load(nbs / name)["cells"] if cell["cell_type"] == "markdown"), "")
+    assert re.match(r"# \S.*\n\s*\n?> \S", title), "the first markdown cell is not '# Title' with a '> subtitle' line"
+
+
+@pytest.mark.parametrize("name", notebooks(), ids=str)
+def test_outputs(name):
+    "No stored error, no path of the machine that ran it"
+    stored = outputs(name)
+    assert not any(output["output_type"] == "error" for output in stored), "an error is stored in its outputs"
+    texts = [json.dumps(value) for output in stored for kind, value in [("text/plain", output.get("text", "")),
+             *output.get("data", {}).items()] if not kind.startswith("image/")]
+    paths = [path for text in texts for path in machine_path.findall(text)]
+    assert not paths, f"a stored output holds {paths[0]}"

@@ -1,0 +1,54 @@
+"The notebooks with parameters, run by papermill from end to end at their smallest size."
+import json
+from pathlib import Path
+
+import pytest
+from books import load, nbs, notebooks
+from checkout import run, tools
+
+smoke_seconds = 420
+smoke_parameters = {
+    "train.ipynb": {"backbone": "tiny", "max_steps": 6, "identities": 16, "shots": 4, "eval_pairs": 60, "image_size": 112},
+    "evaluate.ipynb": {"eval_pairs": 60},
+    "80_reproduce": {"scale": "smoke"},
+}
+did_not_start = ("Address already in use", "Kernel died before replying")
+
+
+def papermill(name, scratch, **parameters):
+    "Run one notebook with its smoke parameters; a kernel that did not start is tried once more; return its out_dir"
+    out = scratch / "runs" / name.with_suffix("")
+    out.mkdir(parents=True, exist_ok=True)
+    own = smoke_parameters.get(str(name), smoke_parameters.get(name.parts[0], {}))
+    given = json.dumps({**own, "out_dir": str(out), **parameters})
+    command = tools / "papermill", nbs / name, out / "executed.ipynb", "-k", "python3", "--no-progress-bar", "-y", given
+    for _ in range(2):
+        status, said = run(*command, timeout=smoke_seconds)
+        if not any(sign in said for sign in did_not_start): break
+    assert status == 0, said
+    return out
+
+
+def test_train_then_evaluate(scratch):
+    "The two doors: what the first leaves behind goes into the second"
+    runs = papermill(Path("train.ipynb"), scratch)
+    made = runs / load(runs / "latest.json")["run"]
+    for left in ("recipe.json", "environment.json", "metrics.jsonl", "scores.json", "last.safetensors"):
+        assert (made / left).exists(), f"the run left no {left}"
+    papermill(Path("evaluate.ipynb"), scratch, checkpoint=str(made / "last.safetensors"))
+
+
+def below(folder): return [name for name in notebooks() if name.parts[0] == folder]
+
+
+papers = sorted({name.parent for name in below("80_reproduce")})
+first_of_each = [min(name for name in below("80_reproduce") if name.parent == paper) for paper in papers]
+
+
+@pytest.mark.parametrize("name", [*first_of_each, *below("90_benchmarks")], ids=str)
+def test_smoke(name, scratch): papermill(name, scratch)
+
+
+@pytest.mark.reproduce
+@pytest.mark.parametrize("name", below("80_reproduce"), ids=str)
+def test_reproduce(name, scratch): papermill(name, scratch)
