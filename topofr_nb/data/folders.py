@@ -112,14 +112,14 @@ class _Walk:
         other = self.seen.setdefault(inode, here)
         if other != here and other and len(parts) == 1:
             raise ValueError(f'{self.root}/{here} and {self.root}/{other} are one folder: its images would be two people. Remove one link')
-        if other != here: return self.leave('link to a folder that is read already', parts[:-1], False)
+        if other != here: return self.leave('linked again', parts[:-1], False)
         self.enter(entry.path, parts)
         if len(parts) == 1 and len(self.faces) == before: self.empty.append(here)
 
     def file(self, entry, parts):
         image = _is_image_name(entry.name)
-        if not image: self.left_out.append(_no_image(entry.name, '/'.join(parts)))
-        elif not os.path.isfile(entry.path) if entry.is_symlink() else not entry.is_file(): self.leave('broken link', parts, True)
+        if entry.is_symlink() and not os.path.exists(entry.path): self.leave('with a broken link', parts, image)
+        elif not image: self.left_out.append(_no_image(entry.name, '/'.join(parts)))
         elif len(parts) == 1 or parts and self.nested: self.faces.append((entry.path, parts[0]))
         else: self.leave(os.path.splitext(entry.name)[1].lower(), parts, True)
 
