@@ -76,8 +76,9 @@ def _namespace():
 
 def process_record()->dict:
     "Who this process is"
-    now = time.strftime('%Y-%m-%d %H:%M:%S')
-    return dict(host=platform.node(), machine=_machine(), ids=_namespace(), pid=os.getpid(), started=_started(os.getpid()), since=now)
+    pid = os.getpid()
+    return dict(host=platform.node(), machine=_machine(), ids=_namespace(), pid=pid, started=_started(pid),
+                since=time.strftime('%Y-%m-%d %H:%M:%S'))
 
 # %% ../nbs/05_files.ipynb #215632ce
 def _kernel_lock(descriptor):
@@ -89,8 +90,8 @@ def _kernel_lock(descriptor):
 
 def _is_gone(record, locked):
     "Whether the owner that a lock file names has ended"
-    if record.get('machine') != _machine(): return record.get('host') == platform.node() # the same host, before it was started anew
-    if record.get('ids') != _namespace(): return bool(locked) # another container: the kernel alone knows
+    if record.get('machine') != _machine(): return record.get('host') == platform.node() # started anew since
+    if record.get('ids') != _namespace() or record.get('started') is None: return bool(locked) # the kernel alone knows
     return _started(record.get('pid')) != record.get('started')
 
 def _read_record(descriptor):

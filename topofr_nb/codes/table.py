@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from ..core import write_aside
+from ..files import write_aside
 from .balanced_kmeans import assign_children
 from .trees import BLOCK, as_rows, code_tree, count_shared, prefix_centres, prefix_nodes, token_frequencies
 from .tokens import tokenize_identities

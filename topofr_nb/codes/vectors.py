@@ -20,7 +20,8 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 
-from ..core import seeded_generator, write_aside
+from ..core import seeded_generator
+from ..files import write_aside
 from ..data.perturb import grayscale, to_float
 
 # %% ../../nbs/35_codes/50_vectors.ipynb #1b1d52d7

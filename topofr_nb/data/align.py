@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from ..core import write_aside
+from ..files import write_aside
 from .folders import first_few
 from .images import EXTENSIONS, encode_jpeg, read_image
 

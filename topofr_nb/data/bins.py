@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from ..core import write_aside
+from ..files import write_aside
 from .images import decode_image
 
 # %% ../../nbs/10_data/22_bins.ipynb #1d8f1197

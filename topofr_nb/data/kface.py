@@ -18,7 +18,8 @@ import torch
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from ..core import derive_seed, one_of, write_aside
+from ..core import derive_seed, one_of
+from ..files import write_aside
 from .folders import first_few, read_people
 from .images import read_image
 

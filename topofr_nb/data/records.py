@@ -19,7 +19,7 @@ import torch
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from ..core import write_aside
+from ..files import write_aside
 from .images import decode_image, encode_jpeg, image_header
 
 # %% ../../nbs/10_data/20_records.ipynb #8fa9cdac

@@ -16,7 +16,8 @@ import torch
 from torch.utils.data import Dataset, IterableDataset
 from tqdm import tqdm
 
-from ..core import folder_aside, one_of
+from ..core import one_of
+from ..files import folder_aside
 from .images import EXTENSIONS, decode_image
 from .records import encoded_image, read_names, read_property, write_names, write_property, write_records
 

@@ -18,7 +18,8 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
-from ..core import one_of, write_aside
+from ..core import one_of
+from ..files import write_aside
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #ee5049ef
 def _hash(x:torch.Tensor)->torch.Tensor: # int64 to int64, wrapping

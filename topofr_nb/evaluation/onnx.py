@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..core import write_aside
+from ..files import write_aside
 from .embed import evaluating
 
 # %% ../../nbs/50_evaluation/60_onnx.ipynb #1eb88074

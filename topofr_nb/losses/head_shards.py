@@ -14,7 +14,7 @@ import torch.distributed as dist
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from ..core import write_aside
+from ..files import write_aside
 from .partial_fc import PartialFC
 
 # %% ../../nbs/40_losses/24_head_shards.ipynb #94bca11f

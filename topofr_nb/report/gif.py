@@ -12,7 +12,8 @@ from pathlib import Path
 
 import torch
 
-from ..core import one_of, pick_device, project_root, write_aside
+from ..core import one_of, pick_device, project_root
+from ..files import write_aside
 from ..codes.trees import count_shared, imbalance
 from .published import compare, published
 from .tables import SCALES, SEEDS, run_table

@@ -10,7 +10,8 @@ __all__ = ['MEASURED', 'SCALES', 'SEEDS', 'run_grid', 'score_grid', 'unfinished_
 import json, math, time
 from pathlib import Path
 
-from ..core import project_root, write_aside
+from ..core import project_root
+from ..files import write_aside
 from .published import published_metrics
 from ..training.loop import prepare, train
 from ..training.recipe import make_recipe

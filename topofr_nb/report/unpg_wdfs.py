@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..core import pick_device, project_root, write_aside
+from ..core import pick_device, project_root
+from ..files import write_aside
 from ..data.formats import open_faces
 from ..data.synthetic import SyntheticFaces, render_cache
 from ..data.protocols.twin_plans import BAND

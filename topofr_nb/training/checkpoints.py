@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from ..core import write_aside
+from ..files import write_aside
 from ..models import create_backbone
 from .recipe import Recipe, make_recipe, recipe_json
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import torch
 
-from ..core import pick_device, project_root, write_aside
+from ..core import pick_device, project_root
+from ..files import write_aside
 from ..data.protocols import PairSet
 from ..data.protocols.twins import TWINS
 from ..evaluation.onnx import OnnxModel

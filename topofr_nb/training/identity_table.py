@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from ..core import write_aside
+from ..files import write_aside
 from ..codes.vectors import FILE, PixelPCA, class_means, clip_encoder
 from ..codes.table import IdentityCodes
 from ..codes.homogenise import homogenise

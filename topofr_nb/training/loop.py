@@ -16,7 +16,8 @@ import torch
 from tqdm import tqdm
 
 from .. import __version__
-from ..core import pick_device, project_root, write_aside
+from ..core import pick_device, project_root
+from ..files import write_aside
 from ..data.protocols.formats import Protocol, describe_protocol
 from ..data.protocols import PairSet
 from ..evaluation.score import forget_features, score

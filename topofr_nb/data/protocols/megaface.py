@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch.utils.data import Dataset
 
-from ...core import folder_aside
+from ...files import folder_aside
 from ..folders import first_few
 from .pairs import ImageFiles
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch.utils.data import Dataset
 
-from ...core import folder_aside
+from ...files import folder_aside
 from ..folders import EXTENSIONS
 from .pairs import ImageFiles
 

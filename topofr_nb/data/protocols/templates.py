@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, Subset
 
-from ...core import folder_aside, one_of
+from ...core import one_of
+from ...files import folder_aside
 from ..align import AlignedImages, read_landmarks
 from ..folders import first_few
 from .template_lists import read_template_media, read_template_pairs, read_template_subjects

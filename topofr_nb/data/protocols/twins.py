@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ...core import folder_aside, one_of
+from ...core import one_of
+from ...files import folder_aside
 from ..align import TEMPLATE, warp
 from ..bins import write_bin
 from ..images import encode_jpeg
