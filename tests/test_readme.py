@@ -7,3 +7,10 @@ def test_readme(scratch):
     assert status == 0, out
     made = (scratch / "README.md").read_bytes()
     assert (root / "README.md").read_bytes() == made, "README.md is not what nbs/index.ipynb gives (make readme)"
+
+
+def test_contents(scratch):
+    status, out = run(tools / "python", "tools/contents.py", scratch / "contents.ipynb")
+    assert status == 0, out
+    made = (scratch / "contents.ipynb").read_bytes()
+    assert (root / "nbs" / "contents.ipynb").read_bytes() == made, "a title has changed (make readme)"
