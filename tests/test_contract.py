@@ -78,7 +78,7 @@ def test_parameters_cell(name):
 def test_parameters_are_not_assigned_again(name):
     defaults = defaults_of(load(nbs / name))
     cells = injected(nbs / name, **defaults)
-    at = next(i for i, text in enumerate(cells) if text.startswith("# Parameters"))
+    at = next(i for i, text in enumerate(cells) if text.startswith("# Parameters\n"))
     for text in cells[at + 1:]:
         again = assigned(ast.parse(text)) & set(defaults)
         assert not again, f"{', '.join(sorted(again))} is assigned again after the parameters: {text.splitlines()[0]}"
@@ -118,7 +118,7 @@ def test_an_unknown_parameter_is_refused(name):
     right = max(defaults, key=lambda key: (key == "backbone", len(key)))
     wrong = right[:2] + right[3:]
     cells = injected(nbs / name, **defaults)
-    behind = next(i for i, text in enumerate(cells) if text.startswith("# Parameters")) + 2
+    behind = next(i for i, text in enumerate(cells) if text.startswith("# Parameters\n")) + 2
     both = json.dumps([injected(nbs / name, **{wrong: "r50"})[:behind], cells[:behind]])
     status, out = run(tools / "python", "-c", try_cells, input=both, timeout=120)
     assert status == 0, out
