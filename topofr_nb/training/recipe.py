@@ -57,11 +57,11 @@ METHODS = {
     'gif_regression': Method('arcface', head='gif', tokens=False),
     'gif_unpg': Method('arcface', negatives='both', head='gif'),
     'gif_topofr': Method('arcface', True, True, 'sds', head='gif'),
-    'R': Method('arcface', True, False),
-    'A': Method('arcface', False, True),
-    'P': Method('arcface', True, True),
-    'F': Method('arcface', True, True, 'focal'),
-    'G': Method('arcface', True, True, 'gum'),
+    'topofr_r': Method('arcface', True, False),
+    'topofr_a': Method('arcface', False, True),
+    'topofr_p': Method('arcface', True, True),
+    'topofr_f': Method('arcface', True, True, 'focal'),
+    'topofr_g': Method('arcface', True, True, 'gum'),
 } | {name: Method('softmax', head='pairs', pairs=name) for name in ('sn_pair', 'multi_similarity', 'circle', 'triplet', 'contrastive', 'n_pair')}
 MARGINS = {'softmax': 0., 'arcface': 0.5, 'cosface': 0.4, 'magface': 0.8, 'adaface': 0.4, 'curricularface': 0.5} # m of the papers; MagFace: at the largest norm
 GIF_MARGIN = 0.1 # of each token
