@@ -5,25 +5,25 @@
 # %% auto #0
 __all__ = ['score_groups', 'tar_all_pairs', 'Comparison', 'compare_pairs', 'mcnemar', 'Eigenfaces', 'embed', 'FoldAccuracy',
            'fold_accuracy', 'kfold_accuracy', 'val_at_far', 'rank1', 'score_identification', 'OnnxModel', 'check_mfr',
-           'export_onnx', 'score', 'embed_to_file', 'identification', 'score_templates', 'template_features',
+           'export_onnx', 'score', 'Embedder', 'identification', 'score_templates', 'template_features',
            'template_pair_scores', 'TarAtFar', 'Verification', 'binomial_interval', 'hardest_pairs', 'roc_curve',
-           'tar_at_far', 'verify']
+           'tar_at_far', 'verify', 'Rate', 'Result', 'find_doubt']
 
 # %% ../../nbs/50_evaluation/90_public.ipynb #9cf07afb
 from .all_pairs import score_groups, tar_all_pairs
 from .compare import Comparison, compare_pairs, mcnemar
 from .eigenfaces import Eigenfaces
-from .embed import embed
+from .embed import Embedder, embed
 from .folds import FoldAccuracy, fold_accuracy, kfold_accuracy, val_at_far
 from .identification import rank1, score_identification
 from .onnx import OnnxModel, check_mfr, export_onnx
+from .results import Rate, Result, binomial_interval, find_doubt
 from .score import score
-from .stream import embed_to_file
 from .templates import identification, score_templates, template_features, template_pair_scores
-from .verification import TarAtFar, Verification, binomial_interval, hardest_pairs, roc_curve, tar_at_far, verify
+from .verification import TarAtFar, Verification, hardest_pairs, roc_curve, tar_at_far, verify
 
 # %% ../../nbs/50_evaluation/90_public.ipynb #ef72f376
 _all_ = ['score_groups', 'tar_all_pairs', 'Comparison', 'compare_pairs', 'mcnemar', 'Eigenfaces', 'embed', 'FoldAccuracy', 'fold_accuracy',
-         'kfold_accuracy', 'val_at_far', 'rank1', 'score_identification', 'OnnxModel', 'check_mfr', 'export_onnx', 'score', 'embed_to_file',
+         'kfold_accuracy', 'val_at_far', 'rank1', 'score_identification', 'OnnxModel', 'check_mfr', 'export_onnx', 'score', 'Embedder',
          'identification', 'score_templates', 'template_features', 'template_pair_scores', 'TarAtFar', 'Verification', 'binomial_interval',
-         'hardest_pairs', 'roc_curve', 'tar_at_far', 'verify']
+         'hardest_pairs', 'roc_curve', 'tar_at_far', 'verify', 'Rate', 'Result', 'find_doubt']

@@ -14,10 +14,11 @@ import numpy as np
 import torch
 
 from ..data.protocols.mfr import GroupSet
-from .embed import embed
+from .embed import Embedder, unit_features
+from .results import Rate, Result, binomial_interval, sampled_doubt
 from .identification import same_person_pairs
 from .templates import template_pair_scores
-from .verification import TarAtFar, binomial_interval
+from .verification import TarAtFar
 
 # %% ../../nbs/50_evaluation/47_all_pairs.ipynb #885a9acc
 def _pair_counts(labels, masked):
@@ -89,13 +90,11 @@ def _positives(features, labels, masked):
     return template_pair_scores(features, i, j)
 
 def _checked_faces(features, labels, masked):
-    features = (features.detach() if isinstance(features, torch.Tensor) else torch.tensor(np.asarray(features))).float()
-    if features.ndim != 2: raise ValueError(f'features of shape {tuple(features.shape)}; expected (n, d)')
-    if not features.isfinite().all(): raise ValueError(f'the features of image {int(features.isfinite().all(1).int().argmin())} are not finite')
+    features = unit_features(features).float()
     labels, masked = np.asarray(labels), None if masked is None else np.asarray(masked).astype(bool)
     for what, values in (('labels', labels), ('masked', masked)):
         if values is not None and values.shape != (len(features),): raise ValueError(f'{what} of shape {values.shape} for {len(features)} images')
-    return torch.nn.functional.normalize(features, dim=1), labels, masked
+    return features, labels, masked
 
 def _tar(far, positives, highest, negatives):
     "TAR by the exact rule, from the positives and the highest negatives in falling order"
@@ -127,12 +126,18 @@ def tar_all_pairs(features:torch.Tensor,       # (n, d), any length
 
 # %% ../../nbs/50_evaluation/47_all_pairs.ipynb #ff7a8a7b
 @dataclass(frozen=True, eq=False)
-class GroupScores:
+class GroupScores(Result):
     "What a model scores on each group"
     tar:dict[str, TarAtFar]           # by group
     images:dict[str, int]             # by group
     pairs:dict[str, tuple[int, int]]  # positive and negative pairs by group
     seconds:float                     # embedding and scoring
+    name:str='mfr'                    # the set
+    doubt:str=''                      # from `find_doubt`, over a sample of the pairs of each group
+
+    def rates(self)->dict[str, Rate]:
+        "TAR of each group"
+        return {f'{name}: TAR@FAR {t.far:g}': Rate(t.tar, t.low, t.high, self.pairs[name][0]) for name, t in self.tar.items()}
 
     def summary(self)->dict: # JSON values; None where the rate is not measurable
         "One line for each group"
@@ -141,26 +146,23 @@ class GroupScores:
             positives, negatives = self.pairs[name]
             groups[name] = dict(far=t.far, tar=t.tar if t.measurable else None, low=t.low if t.measurable else None,
                                 high=t.high if t.measurable else None, images=self.images[name], positives=positives, negatives=negatives)
-        return dict(groups=groups, seconds=round(self.seconds, 2))
+        return dict(protocol=self.name, groups=groups, seconds=round(self.seconds, 2), doubt=self.doubt or None)
 
 def score_groups(model:Callable|None,         # float (b, 3, h, w) in [-1, 1] -> (b, d); unused for groups in `features`
                  groups:Mapping[str, GroupSet], # by name
-                 device:str|torch.device='cpu', # where the model lives and the pairs are scored
-                 batch_size:int=64,           # images per call
-                 flip:str='sum',              # mirror image: "sum", "concat" or "none"
-                 precision:str='float32',     # "float32", "bfloat16" or "float16"
+                 embedder:Embedder=Embedder(), # device of the model and the scoring, batch size, flip, precision
                  features:Mapping|None=None,  # {name: (n, d)} features of groups, extracted before
-                 progress:bool=False,         # show a bar
                 )->GroupScores:
     "TAR of a model over all pairs of each group, at the FAR of the group"
-    start, tar, pairs = time.perf_counter(), {}, {}
-    options = dict(batch_size=batch_size, device=device, flip=flip, precision=precision, progress=progress)
+    start, tar, pairs, doubts = time.perf_counter(), {}, {}, {}
     if not groups: raise ValueError('there are no groups to score')
     for name, group in groups.items():
         x = (features or {}).get(name)
-        if x is None: x = embed(model, group.images, **options)
+        if x is None: x = embedder(model, group.images)
         masked = None if group.masked is None else np.asarray(group.masked)
-        try: tar[name] = tar_all_pairs(x, group.labels, [group.far], masked, device=device)[0]
+        try: tar[name] = tar_all_pairs(x, group.labels, [group.far], masked, device=embedder.device)[0]
         except ValueError as error: raise ValueError(f'group {name}: {error}') from error
         pairs[name] = _pair_counts(np.asarray(group.labels), masked)
-    return GroupScores(tar, {name: len(group) for name, group in groups.items()}, pairs, time.perf_counter() - start)
+        doubts[name] = sampled_doubt(x, group.labels)
+    doubt = ' '.join(f'{name}: {sentence}' for name, sentence in doubts.items() if sentence)
+    return GroupScores(tar, {name: len(group) for name, group in groups.items()}, pairs, time.perf_counter() - start, doubt=doubt)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from ..core import one_of
+from .embed import finite_features
 
 # %% ../../nbs/50_evaluation/18_folds.ipynb #c966eadc
 def _scored_pairs(scores, same):
@@ -107,9 +108,7 @@ def pair_scores(a:torch.Tensor, # (n, d) features of the first images
     a, b = torch.as_tensor(a), torch.as_tensor(b)
     if a.shape != b.shape or a.ndim != 2:
         raise ValueError(f'features of shape {tuple(a.shape)} and {tuple(b.shape)}; expected (n, d) twice')
-    for side in (a, b):
-        if not side.isfinite().all(): raise ValueError(f'the features of pair {int(side.isfinite().all(1).int().argmin())} are not finite')
-    unit_a, unit_b = (torch.nn.functional.normalize(x.double(), dim=1) for x in (a, b))
+    unit_a, unit_b = (torch.nn.functional.normalize(finite_features(x, 'pair').double(), dim=1) for x in (a, b))
     return (unit_a*unit_b).sum(1)
 
 def kfold_accuracy(a:torch.Tensor,         # (n, d) features of the first images, any length

@@ -17,7 +17,8 @@ from torch.utils.data import Subset
 
 from ..core import one_of
 from ..data.protocols.megaface import IdentificationSet
-from .embed import embed
+from .embed import Embedder, unit_features
+from .results import Rate, Result, sampled_doubt
 from .templates import RankRate, rank_rate
 
 # %% ../../nbs/50_evaluation/45_identification.ipynb #16ec6077
@@ -37,10 +38,7 @@ BLOCK = 8192
 
 def _unit_rows(what, features, rows=slice(None)):
     "Rows as unit float32 features"
-    x = torch.as_tensor(np.array(features[rows]) if isinstance(features, np.ndarray) else features[rows]).detach().float()
-    if not x.isfinite().all():
-        raise ValueError(f'the features of {what} {(rows.start or 0) + int(x.isfinite().all(1).int().argmin())} are not finite')
-    return torch.nn.functional.normalize(x, dim=1)
+    return unit_features(features[rows], what, rows.start or 0).float()
 
 def _blocks(features, stops):
     "Unit features in blocks that end at each stop, with the number of rows read so far"
@@ -114,50 +112,51 @@ def rank1(probe_features:torch.Tensor|np.ndarray,      # (q, d), any length
 
 # %% ../../nbs/50_evaluation/45_identification.ipynb #85371eff
 @dataclass(frozen=True, eq=False)
-class IdentificationScores:
+class IdentificationScores(Result):
     "What a model scores on probes and distractors"
     name:str              # the set
     probes:int            # images of people who are searched
     distractors:int       # images of strangers
-    rates:list[RankRate]  # by number of distractors, then by rank
+    ranks:list[RankRate]  # by number of distractors, then by rank
     seconds:float         # embedding and searching
+    doubt:str=''          # from `find_doubt`, over a sample of the pairs
+
+    def rates(self)->dict[str, Rate]:
+        "Rank-k by the number of distractors"
+        return {f'rank-{r.k} among {r.gallery:,}': Rate(r.rate, r.low, r.high, r.searches) for r in self.ranks}
 
     def summary(self)->dict: # JSON values
         "The rates among all distractors, and rank-1 among fewer"
-        found = dict(protocol=self.name, probes=self.probes, distractors=self.distractors, searches=self.rates[0].searches)
-        for r in self.rates:
+        found = dict(protocol=self.name, probes=self.probes, distractors=self.distractors, searches=self.ranks[0].searches)
+        for r in self.ranks:
             found[f'rank-{r.k}' + (f'@{r.gallery}' if r.gallery < self.distractors else '')] = r.rate
             if r.gallery == self.distractors: found |= {f'rank-{r.k}_low': r.low, f'rank-{r.k}_high': r.high}
-        return found | dict(seconds=round(self.seconds, 2))
+        return found | dict(seconds=round(self.seconds, 2), doubt=self.doubt or None)
 
 def powers_of_ten(n:int, # 1 or more
                  )->list[int]:
     "10, 100, ... below n, and n"
     return [10**e for e in range(1, 20) if 10**e < n] + [n]
 
-def _parts(model, data, features, options):
+def _parts(model, data, features, embedder):
     "Features of probes and distractors; a memory-mapped file is left on disk when the distractors follow each other"
     probe, distractor = (np.asarray(x) for x in (data.probe_index, data.distractor_index))
-    if features is None: return (embed(model, Subset(data.images, index.tolist()), **options) for index in (probe, distractor))
+    if features is None: return [embedder(model, Subset(data.images, index.tolist())) for index in (probe, distractor)]
     if len(features) != len(data.images): raise ValueError(f'{len(features)} features for {len(data.images)} images of {data.name}')
     follow = len(distractor) and (np.diff(distractor) == 1).all()
     return features[probe], features[distractor[0]:distractor[-1] + 1] if follow else features[distractor]
 
 def score_identification(model:Callable|None,         # float (b, 3, h, w) in [-1, 1] -> (b, d); unused when `features` are given
                          data:IdentificationSet,      # images, probes, distractors
-                         device:str|torch.device='cpu', # where the model lives and the search runs
-                         batch_size:int=64,           # images per call
-                         flip:str='sum',              # mirror image: "sum", "concat" or "none"
-                         precision:str='float32',     # "float32", "bfloat16" or "float16"
+                         embedder:Embedder=Embedder(), # device of the model and the search, batch size, flip, precision
                          features:torch.Tensor|np.ndarray|None=None, # (n, d) of all images, extracted before; may be a memory-mapped file
                          ks:Sequence=(1,),            # ranks
                          backend:str='exact',         # "exact" or "faiss"
-                         progress:bool=False,         # show a bar
                         )->IdentificationScores:
     "Rank-1 of a model on MegaFace or its twin, over a growing number of distractors"
     start = time.perf_counter()
-    options = dict(device=device, batch_size=batch_size, flip=flip, precision=precision, progress=progress)
-    probes, distractors = _parts(model, data, features, options)
+    probes, distractors = _parts(model, data, features, embedder)
     counts = [c for c in powers_of_ten(len(distractors)) if c >= max(ks)]
-    rates = rank1(probes, data.probe_labels, distractors, ks, counts, backend, device)
-    return IdentificationScores(data.name, len(probes), len(distractors), rates, time.perf_counter() - start)
+    rates = rank1(probes, data.probe_labels, distractors, ks, counts, backend, embedder.device)
+    doubt = sampled_doubt(probes, data.probe_labels)
+    return IdentificationScores(data.name, len(probes), len(distractors), rates, time.perf_counter() - start, doubt)

@@ -15,6 +15,7 @@ import torch
 
 from ..core import seeded_generator
 from .all_pairs import _checked_faces, _crossed
+from .embed import finite_features
 from .identification import same_person_pairs
 from ..losses.margins import cosines
 from ..losses.unpg import box_whisker, in_batch_negatives
@@ -167,7 +168,7 @@ def _checked_weights(class_weights, unit, labels):
     weight = torch.as_tensor(class_weights).detach().float()
     if weight.ndim != 2 or weight.shape[1] != unit.shape[1]:
         raise ValueError(f'class weights of shape {tuple(weight.shape)}; expected (C, {unit.shape[1]})')
-    if not weight.isfinite().all(): raise ValueError(f'the weight of class {int(weight.isfinite().all(1).int().argmin())} is not finite')
+    finite_features(weight, 'class')
     if len(labels) and (labels.dtype.kind not in 'iu' or not 0 <= labels.min() <= labels.max() < len(weight)):
         raise ValueError(f'labels {min(labels)}..{max(labels)} are no rows of {len(weight)} class weights; expected integers from 0')
     return weight, torch.from_numpy(labels.astype(np.int64))

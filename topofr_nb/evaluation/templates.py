@@ -17,8 +17,9 @@ import scipy.sparse
 import torch
 
 from ..data.protocols.templates import TemplateSet
-from .embed import embed
-from .verification import TarAtFar, binomial_interval, tar_at_far
+from .embed import Embedder, finite_features, unit_features
+from .results import Rate, Result, binomial_interval, find_doubt
+from .verification import TarAtFar, tar_at_far
 
 # %% ../../nbs/50_evaluation/40_templates.ipynb #c1e44db5
 def _per_image(what, values, n, kinds='iu'):
@@ -121,21 +122,13 @@ def _checked_rows(what, rows, n):
         raise ValueError(f'{what} of pair {i} is {rows[i]}; valid: 0..{n - 1}')
     return rows
 
-def _checked_features(what, features):
-    "Features as a float32 or float64 tensor on the CPU"
-    features = torch.as_tensor(features).detach()
-    if features.ndim != 2: raise ValueError(f'{what} features of shape {tuple(features.shape)}; expected (n, d)')
-    features = features.to('cpu', torch.promote_types(features.dtype, torch.float32))
-    if not features.isfinite().all(): raise ValueError(f'the features of {what} {int(features.isfinite().all(1).int().argmin())} are not finite')
-    return features
-
 def template_pair_scores(features:torch.Tensor, # (t, d) unit features of templates
                          index_a:Sequence,      # (p,) integer rows of the first templates
                          index_b:Sequence,      # (p,) integer rows of the second templates
                          block:int=2**22,       # pairs at a time; bounds the memory
                         )->torch.Tensor:        # (p,) cosines, in the precision of the features
     "Dot product of each pair, on the CPU"
-    features = _checked_features('template', features)
+    features = finite_features(features, 'template').cpu()
     index_a, index_b = (_checked_rows(name, rows, len(features)) for name, rows in (('index_a', index_a), ('index_b', index_b)))
     if len(index_a) != len(index_b): raise ValueError(f'{len(index_a)} first and {len(index_b)} second templates; expected as many')
     found = torch.empty(len(index_a), dtype=features.dtype)
@@ -184,7 +177,7 @@ def _search(gallery, gallery_subjects, probes, probe_subjects):
 
 def _unit(what, features, labels):
     "Unit features and their labels, checked"
-    features, labels = torch.nn.functional.normalize(_checked_features(what, features), dim=1), torch.as_tensor(labels)
+    features, labels = unit_features(features, what).cpu(), torch.as_tensor(labels)
     if labels.shape != features.shape[:1]: raise ValueError(f'{what} labels of shape {tuple(labels.shape)} for {len(features)} features')
     if len(features) == 0: raise ValueError(f'there is no {what}')
     return features, labels
@@ -214,7 +207,7 @@ IJB_FARS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 def _mean(values): return None if None in values or not values else sum(values)/len(values)
 
 @dataclass(frozen=True, eq=False)
-class TemplateScores:
+class TemplateScores(Result):
     "What a model scores on templates"
     name:str                   # the set
     images:int                 # images that were pooled
@@ -225,6 +218,19 @@ class TemplateScores:
     tar_insightface:list[TarAtFar] # nearest point of the ROC
     galleries:dict[str, Identification] # 1:N by gallery; may be empty
     seconds:float              # embedding, pooling and scoring
+    doubt:str=''               # from `find_doubt`
+
+    def rates(self)->dict[str, Rate]:
+        "TAR at each FAR by both rules; ranks and TPIR of each gallery"
+        positives, found = int(self.same.sum()), {}
+        for rule, tars in (('', self.tar), (' (insightface rule)', self.tar_insightface)):
+            found |= {f'TAR@FAR{rule} {t.far:g}': Rate(t.tar, t.low, t.high, positives) for t in tars}
+        for name, g in self.galleries.items():
+            found |= {f'{name}: rank-{r.k}': Rate(r.rate, r.low, r.high, r.searches) for r in g.ranks}
+            found |= {f'{name}: TPIR@FPIR {t.far:g}': Rate(t.tar, t.low, t.high, g.mated) for t in g.tpir}
+        return found
+
+    def curves(self)->dict: return {self.name: (self.scores, self.same)} if len(self.same) else {}
 
     def summary(self)->dict: # JSON values; None where a rate is not measurable
         "The numbers without the scores; 1:N as the mean of the galleries"
@@ -234,7 +240,7 @@ class TemplateScores:
         galleries = list(self.galleries.values())
         for rates in zip(*(g.ranks for g in galleries)): found[f'rank-{rates[0].k}'] = _mean([r.rate for r in rates])
         for rates in zip(*(g.tpir for g in galleries)): found[f'tpir@{rates[0].far:g}'] = _mean([t.tar if t.measurable else None for t in rates])
-        return found | dict(seconds=round(self.seconds, 2))
+        return found | dict(seconds=round(self.seconds, 2), doubt=self.doubt or None)
 
 # %% ../../nbs/50_evaluation/40_templates.ipynb #3b17ab78
 def _galleries(data, templates, features, device):
@@ -247,22 +253,19 @@ def _galleries(data, templates, features, device):
 
 def score_templates(model:Callable|None,         # float (b, 3, h, w) in [-1, 1] -> (b, d); unused when `features` are given
                     data:TemplateSet,            # images, templates, pairs, galleries
-                    device:str|torch.device='cpu', # where the model lives
-                    batch_size:int=64,           # images per call
-                    flip:str='sum',              # mirror image: "sum", "concat" or "none"
-                    precision:str='float32',     # "float32", "bfloat16" or "float16"
+                    embedder:Embedder=Embedder(), # device, batch size, flip, precision
                     features:torch.Tensor|np.ndarray|None=None, # (n, d) of the images, extracted before; may be a memory-mapped file
                     use_norm:bool=True,          # let long features count more
                     use_detector:bool=True,      # weight images by the confidence of the face detector
                     fars:Sequence=IJB_FARS,      # targets of `tar_at_far`
-                    progress:bool=False,         # show a bar
                    )->TemplateScores:
     "1:1 and 1:N of a model on IJB-B, IJB-C or their twin"
     start = time.perf_counter()
     if not len(data.same) and not data.galleries: raise ValueError(f'{data.name} has neither pairs nor galleries to score')
-    if features is None: features = embed(model, data.images, batch_size=batch_size, device=device, flip=flip, precision=precision, progress=progress)
+    if features is None: features = embedder(model, data.images)
     templates, pooled = template_features(features, data.template_ids, data.media_ids, data.detector_scores if use_detector else None, use_norm)
     scores = template_pair_scores(pooled, template_rows(templates, data.pair_a), template_rows(templates, data.pair_b))
     tar, nearest = ([] if not len(data.same) else tar_at_far(scores, data.same, fars, rule) for rule in ('exact', 'insightface'))
-    galleries = _galleries(data, templates, pooled, device)
-    return TemplateScores(data.name, len(features), templates, scores, torch.as_tensor(data.same), tar, nearest, galleries, time.perf_counter() - start)
+    galleries = _galleries(data, templates, pooled, embedder.device)
+    doubt, seconds = find_doubt(scores, data.same), time.perf_counter() - start
+    return TemplateScores(data.name, len(features), templates, scores, torch.as_tensor(data.same), tar, nearest, galleries, seconds, doubt)

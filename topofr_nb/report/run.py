@@ -59,33 +59,20 @@ def score_table(run:Run): # pandas.DataFrame: published and measured rates in pe
     return table.round(2)
 
 # %% ../../nbs/70_report/40_run.ipynb #0c3edc1b
-def _rate(measure, value, low, high): return dict(measure=measure, value=100*value, low=100*low, high=100*high)
-
-def _tars(rates, prefix='TAR@FAR'): return [_rate(f'{prefix} {t.far:g}', t.tar, t.low, t.high) for t in rates]
-
-def _rows(result):
-    "Rows of one result, by the parts that it has"
-    if hasattr(result, 'lists'): return [row | dict(measure=f"{name}: {row['measure']}") for name, part in result.lists.items() for row in _rows(part)]
-    if hasattr(result, 'accuracy'): return [_rate('accuracy', result.accuracy.mean, *result.interval), *_tars(result.tar)]
-    if hasattr(result, 'rates'): return [_rate(f'rank-{r.k} among {r.gallery:,}', r.rate, r.low, r.high) for r in result.rates]
-    if hasattr(result, 'galleries'):
-        search = [row for name, g in result.galleries.items() for row in (
-            *(_rate(f'{name}: rank-{r.k}', r.rate, r.low, r.high) for r in g.ranks), *_tars(g.tpir, f'{name}: TPIR@FPIR'))]
-        return [*_tars(result.tar), *_tars(result.tar_insightface, 'TAR@FAR (insightface rule)'), *search]
-    return [_rate(f'{name}: TAR@FAR {t.far:g}', t.tar, t.low, t.high) for name, t in result.tar.items()]
-
 def measures(result # from `evaluation.score`
             ):      # pandas.DataFrame: percent, with the 95 % interval
     "All rates of a result"
     import pandas as pd
-    return pd.DataFrame(_rows(result)).set_index('measure').round(2)
+    rows = {name: (100*rate.value, 100*rate.low, 100*rate.high) for name, rate in result.rates().items()}
+    table = pd.DataFrame.from_dict(rows, orient='index', columns=['value', 'low', 'high'])
+    return table.rename_axis('measure').round(2)
 
 def scored_sentence(result, recipe, scoring)->str: # result and Recipe|None of `score_checkpoint`, Scoring
     "What was scored on what"
     network = f'`{recipe.backbone}` trained by `{recipe.method}`' if recipe else f'`{Path(scoring.checkpoint).name}`'
     found = result.summary()
     part = f"{found['pairs']:,} of {found['total_pairs']:,} pairs of " if 'total_pairs' in found else ''
-    return f"{network} on {part}{found.get('protocol', 'the groups of MFR')}"
+    return f"{network} on {part}{found['protocol']}"
 
 # %% ../../nbs/70_report/40_run.ipynb #9625e3fc
 def roc_curves(run:Run)->dict: # name -> (scores, same); empty where nothing was verified

@@ -17,6 +17,7 @@ from ..core import pick_device, project_root
 from ..files import write_aside
 from ..data.protocols import PairSet
 from ..data.protocols.twins import TWINS
+from ..evaluation.embed import Embedder
 from ..evaluation.onnx import OnnxModel
 from ..evaluation.score import forget_features, score
 from .checkpoints import load_backbone
@@ -75,8 +76,9 @@ def score_checkpoint(scoring:Scoring,     # from `make_scoring`
     asked = {name: getattr(scoring, name) for name in ('data', 'pairs', 'protocol', 'protocol_size', 'eval_pairs')}
     target = open_target(dataclasses.replace(base, seed=seed, **asked), progress)
     if scoring.eval_pairs and isinstance(target, PairSet): target = target.subset(scoring.eval_pairs)
-    result = score(model, target, device=device, seconds=None if scoring.eval_pairs else scoring.eval_seconds, batch_size=scoring.batch_size,
-                   flip=scoring.flip, precision=scoring.precision, folder=out, tag=f'{path.parent.name}/{path.name}', progress=progress)
+    embedder = Embedder(device, scoring.batch_size, scoring.flip, scoring.precision, progress=progress)
+    seconds = None if scoring.eval_pairs else scoring.eval_seconds
+    result = score(model, target, embedder, out, f'{path.parent.name}/{path.name}', seconds)
     summary = dict(checkpoint=path.name, run=path.parent.name, data=Path(scoring.data).name, flip=scoring.flip) | result.summary()
     with write_aside(out/'evaluation.json') as aside: aside.write_text(json.dumps(summary, indent=1))
     forget_features(out)

@@ -20,6 +20,7 @@ from ..core import pick_device, project_root
 from ..files import write_aside
 from ..data.protocols.formats import Protocol, describe_protocol
 from ..data.protocols import PairSet
+from ..evaluation.embed import Embedder
 from ..evaluation.score import forget_features, score
 from ..models import create_backbone
 from .checkpoints import load_backbone, load_checkpoint, restore, save_backbone, save_checkpoint
@@ -197,7 +198,7 @@ def _score(plan):
         backbone, _ = load_backbone(run.checkpoint, device)
         total = len(target)
         if recipe.eval_pairs and isinstance(target, PairSet): target = target.subset(recipe.eval_pairs)
-        result = score(backbone, target, device=device, seconds=None if recipe.eval_pairs else recipe.eval_seconds, folder=run.folder)
+        result = score(backbone, target, Embedder(device), run.folder, seconds=None if recipe.eval_pairs else recipe.eval_seconds)
         scores |= result.summary()
         if isinstance(target, PairSet):
             scores['total_pairs'] = total
