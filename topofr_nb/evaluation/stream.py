@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from ..core import write_aside
+from ..files import write_aside
 from .embed import _at_work, _batch, Embedder, read_ahead
 
 # %% ../../nbs/50_evaluation/15_stream.ipynb #9eaea282
