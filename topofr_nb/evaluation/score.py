@@ -16,7 +16,7 @@ from .all_pairs import score_groups
 from .embed import Embedder
 from .identification import score_identification
 from .results import Rate, Result
-from . import stream # Embedder.to_file
+from . import stream # noqa: F401 gives Embedder.to_file
 from .templates import score_templates
 from .verification import Verification, verify
 

@@ -24,7 +24,8 @@ from .folds import (
     FOLD_RULES, THRESHOLDS, FoldAccuracy, ValAtFar, _scored_pairs, fold_accuracy, fold_hits, kfold_accuracy, pair_scores, val_at_far)
 from .results import Rate, Result, binomial_interval, find_doubt
 
-_all_ = ['FOLD_RULES', 'THRESHOLDS', 'FoldAccuracy', 'ValAtFar', 'fold_accuracy', 'fold_hits', 'kfold_accuracy', 'pair_scores', 'val_at_far', 'binomial_interval']
+_all_ = ['FOLD_RULES', 'THRESHOLDS', 'FoldAccuracy', 'ValAtFar', 'fold_accuracy', 'fold_hits', 'kfold_accuracy', 'pair_scores',
+         'val_at_far', 'binomial_interval']
 
 # %% ../../nbs/50_evaluation/20_verification.ipynb #daf85e0b
 def roc_curve(scores:Sequence, # (n,) similarity, higher is more alike
