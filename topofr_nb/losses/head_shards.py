@@ -21,7 +21,7 @@ from .partial_fc import PartialFC
 FORMAT = 'topofr_nb.partial_fc.1'
 _NAME = re.compile(r'head\.(\d+)\.(\d+)-of-(\d+)\.safetensors')
 
-def shard_sets(folder:str|Path)->dict[int, list[Path]]: # step -> the files of a whole set in the order of their ranks, steps rising
+def shard_sets(folder:str|Path)->dict[int, list[Path]]: # step -> files in the order of their ranks; steps rising
     "The sets of shards in a folder that are complete"
     found = {}
     for path in sorted(Path(folder).glob('head.*.safetensors')):
@@ -32,26 +32,30 @@ def shard_sets(folder:str|Path)->dict[int, list[Path]]: # step -> the files of a
 def _wait():
     if dist.is_available() and dist.is_initialized(): dist.barrier()
 
-def save_shards(folder:str|Path,               # the same in every process, on a disk that all processes see
+def _remove_others(folder, head, step, keep):
+    "Remove the sets before the newest `keep`, those of later steps, and what belongs to none"
+    older = [paths for s, paths in shard_sets(folder).items() if s < step][::-1]
+    stay = set(folder.glob(f'head.{step:08d}.*-of-{head.processes:05d}.safetensors')).union(*older[:keep - 1])
+    for other in folder.glob('head.*.safetensors'):
+        if _NAME.fullmatch(other.name) and other not in stay: other.unlink()
+
+def save_shards(folder:str|Path,                # the same in every process, on a disk that all processes see
                 head:PartialFC,
                 optimizer:torch.optim.SGD=None, # whose momentum goes on
-                keep:int=2,                    # sets that stay, at least 1
-               )->Path:                        # the file of this process
-    "To be called by every process: write this process's shard of the head; when all have, remove older sets and those of later steps"
+                keep:int=2,                     # sets that stay, at least 1
+               )->Path:                         # the file of this process
+    "Write this process's shard of the head; when all have, remove older sets and those of later steps"
     if keep < 1: raise ValueError(f'keep = {keep} is not valid; expected 1 or more')
     folder, step = Path(folder), int(head.steps)
     path = folder/f'head.{step:08d}.{head.rank:05d}-of-{head.processes:05d}.safetensors'
     tensors = head.state_dict()
     momentum = optimizer.state[head.weight].get('momentum_buffer') if optimizer is not None else None
     if momentum is not None: tensors['momentum'] = momentum
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     header = dict(format=FORMAT, num_classes=str(head.num_classes), start=str(head.start), stop=str(head.stop))
-    with write_aside(path) as aside: save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, aside, metadata=header)
+    with write_aside(path) as aside: save_file(tensors, aside, metadata=header)
     _wait()
-    if head.rank == 0:
-        older = [paths for s, paths in shard_sets(folder).items() if s < step][::-1]
-        stay = set(folder.glob(f'head.{step:08d}.*-of-{head.processes:05d}.safetensors')).union(*older[:keep - 1])
-        for other in folder.glob('head.*.safetensors'):
-            if _NAME.fullmatch(other.name) and other not in stay: other.unlink()
+    if head.rank == 0: _remove_others(folder, head, step, keep)
     return path
 
 # %% ../../nbs/40_losses/24_head_shards.ipynb #ddcf89c5
@@ -60,9 +64,11 @@ def _opened(paths, head):
     files = []
     for path in paths:
         try: file = safe_open(path, framework='pt')
-        except SafetensorError as error: raise ValueError(f'shard {str(path)!r} is not a whole safetensors file: {error}') from error
+        except SafetensorError as error:
+            raise ValueError(f'shard {str(path)!r} is not a whole safetensors file: {error}') from error
         header = file.metadata() or {}
-        if header.get('format') != FORMAT: raise ValueError(f'shard {str(path)!r} has format {header.get("format")!r}; expected {FORMAT!r}')
+        if header.get('format') != FORMAT:
+            raise ValueError(f'shard {str(path)!r} has format {header.get("format")!r}; expected {FORMAT!r}')
         classes, start, stop = (int(header[name]) for name in ('num_classes', 'start', 'stop'))
         d, expected = file.get_slice('weight').get_shape()[1], (head.num_classes, head.weight.shape[1])
         if (classes, d) != expected:
@@ -79,22 +85,32 @@ def _read_rows(files, name, head):
         if low < high: rows[low - head.start:high - head.start] = file.get_slice(name)[low - start:high - start]
     return rows.to(head.weight.device)
 
+# %% ../../nbs/40_losses/24_head_shards.ipynb #20ff2830
+def _chosen_set(folder, step):
+    "The step and the files of the set to read"
+    sets = shard_sets(folder)
+    name = 'head.<step>.<rank>-of-<processes>.safetensors'
+    if not sets: raise FileNotFoundError(f'{str(folder)!r} holds no whole set of {name}')
+    step = max(sets) if step is None else step
+    if step in sets: return step, sets[step]
+    raise FileNotFoundError(f'{str(folder)!r} holds no whole set of step {step}; valid: {", ".join(map(str, sets))}')
+
 def load_shards(folder:str|Path,
                 head:PartialFC,                 # of the number of processes that run now
                 optimizer:torch.optim.SGD=None, # gets the momentum
                 step:int=None,                  # the newest whole set unless given
                )->int:                          # step of the head
-    "To be called by every process: read its part of a saved head; FileNotFoundError or a ValueError that names the file"
-    sets = shard_sets(folder)
-    if not sets: raise FileNotFoundError(f'{str(folder)!r} holds no whole set of head.<step>.<rank>-of-<processes>.safetensors')
-    step = max(sets) if step is None else step
-    if step not in sets: raise FileNotFoundError(f'{str(folder)!r} holds no whole set of step {step}; valid: {", ".join(map(str, sets))}')
-    files = _opened(sets[step], head)
-    first, small = files[0][0], head.state_dict()
-    missing = set(small) - set(first.keys())
-    if missing: raise ValueError(f'shard {str(sets[step][0])!r} lacks {", ".join(sorted(missing))}: it was saved with another margin')
-    head.load_state_dict({k: _read_rows(files, k, head) if k == 'weight' else first.get_tensor(k) for k in small})
+    "Read this process's part of a saved head; FileNotFoundError or a ValueError that names the file"
+    step, paths = _chosen_set(folder, step)
+    files = _opened(paths, head)
+    first, state = files[0][0], head.state_dict()
+    missing = set(state) - set(first.keys())
+    if missing:
+        raise ValueError(f'shard {str(paths[0])!r} lacks {", ".join(sorted(missing))}: it was saved with another margin')
+    small = {name: first.get_tensor(name) for name in state if name != 'weight'}
+    head.load_state_dict(small | {'weight': _read_rows(files, 'weight', head)})
     if optimizer is not None:
         optimizer.state.pop(head.weight, None)
-        if 'momentum' in first.keys(): optimizer.state[head.weight]['momentum_buffer'] = _read_rows(files, 'momentum', head)
+        if 'momentum' in first.keys():
+            optimizer.state[head.weight]['momentum_buffer'] = _read_rows(files, 'momentum', head)
     return step

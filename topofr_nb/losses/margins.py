@@ -85,12 +85,14 @@ class CosFace(Margin):
     m = 0.4
     def target(self, cosine, norms): return cosine - self.m
 
+MARGINS['cosface'] = CosFace
+
+# %% ../../nbs/40_losses/10_margins.ipynb #362c3161
 class Softmax(CosFace):
     "cos(theta): no margin unless m is given"
     m = 0.
 
 MARGINS['softmax'] = Softmax
-MARGINS['cosface'] = CosFace
 
 # %% ../../nbs/40_losses/10_margins.ipynb #20a52372
 def _rotated(cosine, angle):
@@ -112,7 +114,7 @@ class MagFace(Margin):
     def __init__(self,
                  s:float=None,
                  m:float=None,         # margin at the largest norm
-                 m_low:float=None,     # margin at the smallest norm, at most m; None: 0.45/0.8 of m, as in the paper
+                 m_low:float=None,     # margin at the smallest norm; None: the paper's 0.45/0.8 of m
                  norm_low:float=10.,   # l_a
                  norm_high:float=110., # u_a
                  weight:float=35.,     # lambda_g of the regulariser

@@ -24,12 +24,14 @@ def _pair_masks(labels):
     same = labels[:, None] == labels
     return same.clone().fill_diagonal_(False), ~same
 
+# %% ../../nbs/40_losses/55_pair_losses.ipynb #e1695342
 class PairCounts(NamedTuple):
     "What a batch offers a pair loss; 0-d int64 tensors on the labels' device"
     positives: torch.Tensor # pairs of pictures of one person, each pair once
     negatives: torch.Tensor # pairs of pictures of two people, each pair once
     anchors: torch.Tensor   # samples with a positive and a negative pair; without any the losses are 0
 
+# %% ../../nbs/40_losses/55_pair_losses.ipynb #41e769d3
 def count_pairs(labels:torch.Tensor, # (n,) int64
                )->PairCounts:
     "The pairs of a batch that a pair loss can use"
@@ -41,7 +43,7 @@ def count_pairs(labels:torch.Tensor, # (n,) int64
 PAIR_LOSSES = {} # name -> class
 
 class PairLoss(nn.Module):
-    "A loss of a batch's pairs: `(features (n, d), labels (n,)) -> (n,)`, whose mean is the loss; a subclass defines `forward`"
+    "A loss of a batch's pairs: `(features (n, d), labels (n,)) -> (n,)`, to be averaged; a subclass defines `forward`"
     softmax = '' # key of MARGINS; '': the loss stands alone
 
     def __init__(self, **settings): # the settings are shown
@@ -50,6 +52,7 @@ class PairLoss(nn.Module):
 
     def extra_repr(self): return ', '.join(f'{name}={value}' for name, value in self.settings.items())
 
+# %% ../../nbs/40_losses/55_pair_losses.ipynb #c8673d75
 def make_pair_loss(name:str,   # a key of PAIR_LOSSES
                    **settings, # instead of the class's defaults, such as s=32. or gamma=128.
                   )->PairLoss:
@@ -75,7 +78,7 @@ def _positive(what, value, usual):
 def sn_pair_loss(features:torch.Tensor, # (n, d), any length
                  labels:torch.Tensor,   # (n,) int64
                  s:float=64.,           # scale of the cosines, > 0
-                )->torch.Tensor:        # (n,) float32 or float64; its mean is the loss, 0 without positive or without negative pairs
+                )->torch.Tensor:        # (n,) float32 or float64; 0 without positive or without negative pairs
     "Each positive pair against all negative pairs of the batch (SN-pair, Jung et al. 2021, arXiv 2111.01717)"
     _positive('scale s', s, 64)
     unit = _unit_features(features, labels)
@@ -86,16 +89,18 @@ def sn_pair_loss(features:torch.Tensor, # (n, d), any length
         each = F.softplus(both_ways - math.log(2) - logits)*positive
         return each.sum(1)*len(labels)/positive.sum().clamp_min(1)
 
+# %% ../../nbs/40_losses/55_pair_losses.ipynb #a657bfb5
 class SNPair(PairLoss):
     "Each positive pair against all negative pairs of the batch (Jung et al. 2021)"
-    def __init__(self, s:float=64.): super().__init__(s=_positive('scale s', s, 64)) # s: scale of the cosines
+    def __init__(self, s:float=64.): # scale of the cosines
+        super().__init__(s=_positive('scale s', s, 64))
     def forward(self, features, labels): return sn_pair_loss(features, labels, **self.settings)
 
 PAIR_LOSSES['sn_pair'] = SNPair
 
 # %% ../../nbs/40_losses/55_pair_losses.ipynb #5b0f0162
 class MixFace(PairLoss):
-    "The pair term of MixFace and, as `scale`, the scale of the ArcFace softmax beside it (Jung et al. 2021, arXiv 2111.01717)"
+    "The pair term of MixFace and the `scale` of the ArcFace softmax beside it (Jung et al. 2021, arXiv 2111.01717)"
     softmax = 'arcface'
 
     def __init__(self,
@@ -133,8 +138,8 @@ PAIR_LOSSES['mixface'] = MixFace
 def triplet_loss(features:torch.Tensor, # (n, d), any length
                  labels:torch.Tensor,   # (n,) int64
                  margin:float=0.2,      # alpha, in squared distance, > 0
-                )->torch.Tensor:        # (n,) float32 or float64; its mean is the loss, 0 without triplets or when all keep the margin
-    "All triplets of a batch in squared distance, averaged over those within the margin (FaceNet, Schroff et al. 2015; Hermans et al. 2017)"
+                )->torch.Tensor:        # (n,) float32 or float64; 0 without triplets or when all keep the margin
+    "All triplets of a batch, averaged over those within the margin (FaceNet, Schroff et al. 2015; Hermans et al. 2017)"
     _positive('margin', margin, 0.2)
     unit = _unit_features(features, labels)
     positive, negative = _pair_masks(labels)
@@ -145,9 +150,11 @@ def triplet_loss(features:torch.Tensor, # (n, d), any length
         active = (hinge > 0).sum().clamp_min(1)
         return unit.new_zeros(len(unit)).index_add(0, anchor, hinge.sum(1))*len(unit)/active
 
+# %% ../../nbs/40_losses/55_pair_losses.ipynb #f094e814
 class Triplet(PairLoss):
     "An anchor nearer to its positive than to a negative, by a margin (Schroff et al. 2015)"
-    def __init__(self, margin:float=0.2): super().__init__(margin=_positive('margin', margin, 0.2)) # margin: in squared distance
+    def __init__(self, margin:float=0.2): # in squared distance
+        super().__init__(margin=_positive('margin', margin, 0.2))
     def forward(self, features, labels): return triplet_loss(features, labels, **self.settings)
 
 PAIR_LOSSES['triplet'] = Triplet
@@ -198,7 +205,8 @@ class MultiSimilarity(MetricLoss):
                  base:float=0.5, # lambda, a cosine
                 ):
         settings = dict(alpha=alpha, beta=beta, base=base)
-        super().__init__(_library('losses').MultiSimilarityLoss(**settings), _library('miners').MultiSimilarityMiner(), **settings)
+        loss, miner = _library('losses').MultiSimilarityLoss(**settings), _library('miners').MultiSimilarityMiner()
+        super().__init__(loss, miner, **settings)
 
 PAIR_LOSSES['multi_similarity'] = MultiSimilarity
 
