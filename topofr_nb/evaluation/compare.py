@@ -11,19 +11,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import binomtest
 
-from .folds import THRESHOLDS, _folded, _scored_pairs, fold_hits
+from .folds import THRESHOLDS, _scored_pairs, fold_hits, make_folds
 
 # %% ../../nbs/50_evaluation/50_compare.ipynb #aa471af7
 def mcnemar(right_a:Sequence, # (n,) bool, decided rightly by A
             right_b:Sequence, # (n,) bool, decided rightly by B
            )->float:          # 0..1
     "Exact two-sided p-value of McNemar's test; 1 when the models never differ"
-    from scipy.stats import binomtest
     right_a, right_b = np.asarray(right_a, dtype=bool), np.asarray(right_b, dtype=bool)
     if right_a.shape != right_b.shape or right_a.ndim != 1:
         raise ValueError(f'decisions of shape {right_a.shape} and {right_b.shape}; expected one per pair from each model')
-    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    only_a = int((right_a & ~right_b).sum())
+    only_b = int((right_b & ~right_a).sum())
     return float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.
 
 # %% ../../nbs/50_evaluation/50_compare.ipynb #a40c3ab6
@@ -32,6 +33,7 @@ def _times_drawn(rng, draws, n):
     drawn = rng.integers(n, size=(draws, n)) + n*np.arange(draws)[:, None]
     return np.bincount(drawn.ravel(), minlength=draws*n).reshape(draws, n)
 
+# %% ../../nbs/50_evaluation/50_compare.ipynb #1da83fc2
 def _pair_weights(rng, draws, same):
     "(draws, n) weights of the pairs, each kind drawn for itself"
     weights = np.empty((draws, len(same)), dtype=np.int64)
@@ -41,20 +43,26 @@ def _pair_weights(rng, draws, same):
 def _people_weights(rng, draws, people):
     "(draws, n) weights of the pairs of `people` (n, 2), numbered from 0, when people are drawn"
     drawn = _times_drawn(rng, draws, int(people.max()) + 1)
-    return np.where(people[:, 0] == people[:, 1], drawn[:, people[:, 0]], drawn[:, people[:, 0]]*drawn[:, people[:, 1]])
+    first, second = people.T
+    return np.where(first == second, drawn[:, first], drawn[:, first]*drawn[:, second])
 
 # %% ../../nbs/50_evaluation/50_compare.ipynb #72575630
-def _accuracy(scores, same, folds=10):
+def _accuracy(scores, same, folds):
     "A function from weights (draws, n) to accuracies (draws,), with the thresholds of insightface's rule"
-    distances, same, fold = _folded(2 - 2*scores, same, folds)
     bins = len(THRESHOLDS) + 1
-    place, sign = fold*bins + np.searchsorted(THRESHOLDS, distances, side='right'), np.where(same, 1, -1)
+    size = folds.count*bins
+    distances = (2 - 2*scores).astype(np.float64, copy=False)
+    place = folds.index*bins + np.searchsorted(THRESHOLDS, distances, side='right')
+    sign = np.where(same, 1, -1)
+
     def accuracy(weights):
-        at = place + folds*bins*np.arange(len(weights))[:, None]
-        gain = np.bincount(at.ravel(), (weights*sign).ravel(), len(weights)*folds*bins).reshape(-1, folds, bins).cumsum(2)[..., :-1]
+        at = place + size*np.arange(len(weights))[:, None]
+        counts = np.bincount(at.ravel(), (weights*sign).ravel(), len(weights)*size)
+        gain = counts.reshape(-1, folds.count, bins).cumsum(2)[..., :-1]
         best = np.argmax(gain.sum(1, keepdims=True) - gain, axis=2)
         gained = np.take_along_axis(gain, best[..., None], 2).sum((1, 2))
         return (gained + weights[:, ~same].sum(1))/weights.sum(1)
+
     return accuracy
 
 # %% ../../nbs/50_evaluation/50_compare.ipynb #fed04413
@@ -63,11 +71,15 @@ def _tar(scores, same, far):
     order = np.argsort(-scores, kind='stable')
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
     kind = same[order]
+
     def tar(weights):
         weights = weights[:, order]
         false, true = (np.where(k, weights, 0).cumsum(1)[:, ends] for k in (~kind, kind))
         accepted = (false <= far*(1 + 1e-12)*false[:, -1:]).sum(1)
-        return np.where(accepted > 0, np.take_along_axis(true, np.maximum(accepted - 1, 0)[:, None], 1)[:, 0], 0)/true[:, -1]
+        last = np.maximum(accepted - 1, 0)
+        hits = np.take_along_axis(true, last[:, None], 1)[:, 0]
+        return np.where(accepted > 0, hits, 0)/true[:, -1]
+
     return tar
 
 # %% ../../nbs/50_evaluation/50_compare.ipynb #67983c70
@@ -84,6 +96,7 @@ class Comparison:
     p_value:float|None  # McNemar's test, for accuracies
     drawn:str           # what the bootstrap drew: "pairs" or "people"
     names:tuple         # what the models are called
+    folds:str=''        # which folds decided, for accuracies
 
     @property
     def better(self)->str|None: # name of the better model; None when the interval holds 0
@@ -94,22 +107,25 @@ class Comparison:
         "What may be said"
         name = self.statistic.replace('tar@', 'TAR at FAR ')
         first, second = self.names
-        values = (f'{name} {100*self.a:.2f} % ({first}) and {100*self.b:.2f} % ({second}), difference {100*self.difference:+.2f} points, '
-                  f'{100*self.confidence:g} % interval {100*self.low:+.2f} to {100*self.high:+.2f} ({self.drawn} drawn)')
+        drawn = ', '.join(filter(None, (f'{self.drawn} drawn', self.folds)))
+        interval = f'{100*self.confidence:g} % interval {100*self.low:+.2f} to {100*self.high:+.2f} ({drawn})'
+        values = (f'{name} {100*self.a:.2f} % ({first}) and {100*self.b:.2f} % ({second}), '
+                  f'difference {100*self.difference:+.2f} points, {interval}')
         if self.p_value is not None: values += f', McNemar p = {self.p_value:.2g}'
         if self.better is None: return f'Neither {first} nor {second} can be called better: {values}.'
         return f'{self.better} is better than {second if self.better == first else first}: {values}.'
 
-# %% ../../nbs/50_evaluation/50_compare.ipynb #c509d2f7
-def _statistics(scores, same, statistic):
+# %% ../../nbs/50_evaluation/50_compare.ipynb #1193ebb8
+def _statistics(scores, same, statistic, folds):
     "The function from weights to values of each model"
     if statistic == 'accuracy':
         outside = max(float(np.abs(s).max()) for s in scores)
         if outside > 1 + 1e-6: raise ValueError(f'accuracy needs cosines in -1..1, and a score of size {outside:g} was given')
-        return [_accuracy(s, same) for s in scores]
+        return [_accuracy(s, same, folds) for s in scores]
     match = re.fullmatch(r'tar@([0-9.]+(?:e-?[0-9]+)?)', statistic)
     far = float(match[1]) if match else -1
-    if not 0 < far <= 1: raise ValueError(f'statistic {statistic!r} is unknown. Valid: accuracy, or TAR at a FAR in 0..1, such as tar@1e-3')
+    if not 0 < far <= 1:
+        raise ValueError(f'statistic {statistic!r} is unknown. Valid: accuracy, or TAR at a FAR in 0..1, such as tar@1e-3')
     negatives = int((~same).sum())
     if far*negatives < 1 - 1e-9:
         raise ValueError(f'{statistic} cannot be measured with {negatives} negative pairs: the least FAR is {1/negatives:.2g}')
@@ -117,41 +133,18 @@ def _statistics(scores, same, statistic):
 
 def _differences(of_a, of_b, same, people, resamples, rng):
     "The difference on each draw; draws without one of the kinds are left out"
-    chunk, found = max(1, 200_000//len(same)), []
+    chunk, found = max(1, 200_000//len(same)), [np.zeros(0)]
     for start in range(0, resamples, chunk):
         draws = min(chunk, resamples - start)
         weights = _pair_weights(rng, draws, same) if people is None else _people_weights(rng, draws, people)
         weights = weights[weights[:, same].any(1) & weights[:, ~same].any(1)]
         if len(weights): found.append(of_a(weights) - of_b(weights))
-    found = np.concatenate([np.zeros(0), *found])
+    found = np.concatenate(found)
     if 2*len(found) < resamples:
         raise ValueError(f'most draws of {people.max() + 1} people hold pairs of one kind only: too few people to draw')
     return found
 
-def compare_pairs(scores_a:Sequence,         # (n,) scores of the first model, higher is more alike; cosines for "accuracy"
-                  scores_b:Sequence,         # (n,) scores of the second model on the same pairs
-                  same:Sequence,             # (n,) bool
-                  statistic:str='accuracy',  # "accuracy" over ten folds (insightface's rule), or TAR at a FAR: "tar@1e-3"
-                  resamples:int=2000,        # draws of the bootstrap
-                  people:Sequence|None=None, # (n, 2) the two people of each pair, to draw people; None draws pairs
-                  confidence:float=0.95,     # of the interval
-                  names:Sequence[str]=('A', 'B'), # of the models, for the sentence
-                  seed:int=0,                # of the draws
-                 )->Comparison:
-    "Bootstrap interval of the difference of two models, and McNemar's test for accuracies"
-    (a, same), (b, _) = _scored_pairs(scores_a, same), _scored_pairs(scores_b, same)
-    if resamples < 100 or not 0 < confidence < 1:
-        raise ValueError(f'{resamples} resamples for confidence {confidence}: expected 100 or more, and a confidence between 0 and 1')
-    of_a, of_b = _statistics((a, b), same, statistic)
-    numbered = None if people is None else _number_people(people, same)
-    found = _differences(of_a, of_b, same, numbered, resamples, np.random.default_rng(seed))
-    low, high = np.quantile(found, [(1 - confidence)/2, (1 + confidence)/2])
-    once = np.ones((1, len(same)), dtype=np.int64)
-    value_a, value_b = float(of_a(once)[0]), float(of_b(once)[0])
-    p_value = mcnemar(fold_hits(2 - 2*a, same), fold_hits(2 - 2*b, same)) if statistic == 'accuracy' else None
-    return Comparison(statistic, value_a, value_b, value_a - value_b, float(low), float(high), confidence, p_value,
-                      'pairs' if numbered is None else 'people', tuple(names))
-
+# %% ../../nbs/50_evaluation/50_compare.ipynb #c96d123a
 def _number_people(people, same):
     "(n, 2) people numbered from 0, checked against the labels"
     people = np.asarray(people)
@@ -162,3 +155,29 @@ def _number_people(people, same):
         (first, second), label = people[wrong[0]], 'the same person' if same[wrong[0]] else 'different people'
         raise ValueError(f'pair {wrong[0]} is of {first} and {second}, and its label says {label}')
     return numbered
+
+def compare_pairs(scores_a:Sequence,         # (n,) scores of the first model, higher is more alike; cosines for "accuracy"
+                  scores_b:Sequence,         # (n,) scores of the second model on the same pairs
+                  same:Sequence,             # (n,) bool
+                  statistic:str='accuracy',  # "accuracy" (insightface's rule), or TAR at a FAR: "tar@1e-3"
+                  resamples:int=2000,        # draws of the bootstrap
+                  people:Sequence|None=None, # (n, 2) the two people of each pair, to draw people; None draws pairs
+                  confidence:float=0.95,     # of the interval
+                  names:Sequence[str]=('A', 'B'), # of the models, for the sentence
+                  seed:int=0,                # of the draws
+                  folds:int|Sequence=10,     # of the accuracy, as for `make_folds`
+                 )->Comparison:
+    "Bootstrap interval of the difference of two models, and McNemar's test for accuracies"
+    (a, same), (b, _) = _scored_pairs(scores_a, same), _scored_pairs(scores_b, same)
+    if resamples < 100 or not 0 < confidence < 1:
+        raise ValueError(f'{resamples} resamples for confidence {confidence}: expected 100 or more, and a confidence between 0 and 1')
+    decided = make_folds(same, folds) if statistic == 'accuracy' else None
+    of_a, of_b = _statistics((a, b), same, statistic, decided)
+    numbered = None if people is None else _number_people(people, same)
+    found = _differences(of_a, of_b, same, numbered, resamples, np.random.default_rng(seed))
+    once = np.ones((1, len(same)), dtype=np.int64)
+    value_a, value_b = float(of_a(once)[0]), float(of_b(once)[0])
+    low, high = np.quantile(found, [(1 - confidence)/2, (1 + confidence)/2])
+    p_value = mcnemar(*(fold_hits(2 - 2*s, same, folds) for s in (a, b))) if decided else None
+    return Comparison(statistic, value_a, value_b, value_a - value_b, float(low), float(high), confidence, p_value,
+                      'people' if people is not None else 'pairs', tuple(names), decided.how if decided else '')

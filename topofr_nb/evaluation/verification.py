@@ -125,7 +125,7 @@ class Verification(Result):
     total_pairs:int            # pairs of the whole protocol
     scores:torch.Tensor        # (n,) cosines
     same:torch.Tensor          # (n,) bool
-    accuracy:FoldAccuracy      # over contiguous folds
+    accuracy:FoldAccuracy      # over the folds of the list, or made ones
     interval:tuple[float, float] # 95 % interval of the accuracy by the number of pairs
     tar:list[TarAtFar]         # exact rule
     images_per_second:float    # speed of the embedding
@@ -146,7 +146,7 @@ class Verification(Result):
         "The numbers without the scores"
         rates = {f'tar@{t.far:g}': t.tar if t.measurable else None for t in self.tar}
         return dict(protocol=self.pairs.name, pairs=len(self.same), total_pairs=self.total_pairs, accuracy=self.accuracy.mean,
-                    accuracy_rule=self.rule, accuracy_std=self.accuracy.std, accuracy_low=self.interval[0], accuracy_high=self.interval[1],
+                    accuracy_rule=self.rule, accuracy_std=self.accuracy.std, folds=self.accuracy.how, accuracy_low=self.interval[0], accuracy_high=self.interval[1],
                     **rates, images_per_second=round(self.images_per_second, 1), doubt=self.doubt or None)
 
 # %% ../../nbs/50_evaluation/20_verification.ipynb #d04f5359
@@ -180,12 +180,14 @@ def _thin(pairs, max_images):
         subset = pairs.subset(n)
     return subset
 
+def _folds_of(pairs): return 10 if getattr(pairs, 'folds', None) is None else pairs.folds
+
 def verify(model:Callable,               # float (b, 3, h, w) in [-1, 1] -> (b, d)
            pairs:PairSet,                # the protocol
            embedder:Embedder=Embedder(), # device, batch size, flip, precision
            seconds:float|None=None,      # time budget; None scores all pairs
            fars:Sequence=FARS,           # targets of `tar_at_far`
-           folds:int=10,                 # contiguous blocks of pairs
+           folds:int|Sequence|None=None, # as for `make_folds`; None: those of the list, else 10
            rule:str='insightface',       # thresholds of the accuracy: "insightface" or "exact"
           )->Verification:
     "Accuracy and TAR@FAR of a model on a protocol, within a time budget if one is given"
@@ -196,7 +198,7 @@ def verify(model:Callable,               # float (b, 3, h, w) in [-1, 1] -> (b, 
     features = embedder(model, used.images)
     speed = len(features)/(time.perf_counter() - start)
     scores = pair_scores(features[used.index_a], features[used.index_b])
-    accuracy = fold_accuracy(2 - 2*scores, used.same, folds, rule)
+    accuracy = fold_accuracy(2 - 2*scores, used.same, _folds_of(used) if folds is None else folds, rule)
     interval = binomial_interval(round(accuracy.mean*len(used)), len(used))
     tar, doubt = tar_at_far(scores, used.same, fars), find_doubt(scores, used.same)
     return Verification(used, len(pairs), scores, used.same, accuracy, interval, tar, speed, rule, doubt)
