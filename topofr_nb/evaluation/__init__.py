@@ -23,7 +23,10 @@ from .templates import identification, score_templates, template_features, templ
 from .verification import TarAtFar, Verification, hardest_pairs, roc_curve, tar_at_far, verify
 
 # %% ../../nbs/50_evaluation/90_public.ipynb #ef72f376
-_all_ = ['score_groups', 'tar_all_pairs', 'Comparison', 'compare_pairs', 'mcnemar', 'Eigenfaces', 'embed', 'FoldAccuracy', 'fold_accuracy',
-         'kfold_accuracy', 'val_at_far', 'rank1', 'score_identification', 'OnnxModel', 'check_mfr', 'export_onnx', 'score', 'Embedder',
-         'identification', 'score_templates', 'template_features', 'template_pair_scores', 'TarAtFar', 'Verification', 'binomial_interval',
+_all_ = ['score_groups', 'tar_all_pairs', 'Comparison', 'compare_pairs', 'mcnemar', 'Eigenfaces', 'embed',
+         'FoldAccuracy', 'fold_accuracy',
+         'kfold_accuracy', 'val_at_far', 'rank1', 'score_identification', 'OnnxModel', 'check_mfr', 'export_onnx',
+         'score', 'Embedder',
+         'identification', 'score_templates', 'template_features', 'template_pair_scores', 'TarAtFar',
+         'Verification', 'binomial_interval',
          'hardest_pairs', 'roc_curve', 'tar_at_far', 'verify', 'Rate', 'Result', 'find_doubt']

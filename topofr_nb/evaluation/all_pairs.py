@@ -55,7 +55,8 @@ class Highest:
 # %% ../../nbs/50_evaluation/47_all_pairs.ipynb #fda8c92f
 def _crossed(features, masked, block):
     "Blocks of rows and columns that together hold each pair once; only pairs above the diagonal count where they are the same"
-    sides = [torch.arange(len(features))]*2 if masked is None else [torch.from_numpy(np.flatnonzero(x)) for x in (masked, ~masked)]
+    sides = [torch.arange(len(features))]*2 if masked is None else [torch.from_numpy(np.flatnonzero(x))
+                                                                    for x in (masked, ~masked)]
     for i, rows in enumerate(sides[0].split(block)):
         for j, columns in enumerate(sides[1].split(block)):
             if masked is not None or i <= j: yield rows, columns, masked is None and i == j
@@ -93,7 +94,8 @@ def _checked_faces(features, labels, masked):
     features = unit_features(features).float()
     labels, masked = np.asarray(labels), None if masked is None else np.asarray(masked).astype(bool)
     for what, values in (('labels', labels), ('masked', masked)):
-        if values is not None and values.shape != (len(features),): raise ValueError(f'{what} of shape {values.shape} for {len(features)} images')
+        if values is not None and values.shape != (len(features),):
+            raise ValueError(f'{what} of shape {values.shape} for {len(features)} images')
     return features, labels, masked
 
 def _tar(far, positives, highest, negatives):
@@ -102,7 +104,8 @@ def _tar(far, positives, highest, negatives):
     allowed = math.floor(far*negatives*(1 + 1e-12))
     bar = highest[allowed] if allowed < negatives else -math.inf
     hits = int((positives > bar).sum())
-    threshold = min([float(x.min()) for x in (positives[positives > bar], highest[highest > bar]) if len(x)], default=math.inf)
+    threshold = min([float(x.min()) for x in (positives[positives > bar], highest[highest > bar]) if len(x)],
+                    default=math.inf)
     return TarAtFar(far, hits/len(positives), threshold, *binomial_interval(hits, len(positives)), True)
 
 def tar_all_pairs(features:torch.Tensor,       # (n, d), any length
@@ -115,11 +118,15 @@ def tar_all_pairs(features:torch.Tensor,       # (n, d), any length
     "TAR at each FAR over all pairs of a set (MFR-Ongoing), by the exact rule"
     features, labels, masked = _checked_faces(features, labels, masked)
     count, negatives = _pair_counts(labels, masked)
-    if not count or not negatives: raise ValueError(f'{len(labels)} images make {count} pairs of one person and {negatives} of two; both kinds are needed')
+    if not count or not negatives:
+        raise ValueError(f'{len(labels)} images make {count} pairs of one person and {negatives} of two; both '
+                         f'kinds are needed')
     for far in fars:
         if not 0 <= far <= 1: raise ValueError(f'FAR {far} is not a rate. Valid: 0..1')
     k = min(negatives, math.floor(max(fars)*negatives*(1 + 1e-12)) + 1)
-    if k > MAX_KEPT: raise ValueError(f'FAR {max(fars)} of {negatives} negatives: {k} scores do not fit. Valid: up to {MAX_KEPT/negatives:.2g}')
+    if k > MAX_KEPT:
+        raise ValueError(f'FAR {max(fars)} of {negatives} negatives: {k} scores do not fit. Valid: up to '
+                         f'{MAX_KEPT/negatives:.2g}')
     highest = _highest_negatives(features, labels, masked, k, block, device).sort(descending=True).values
     positives = _positives(features, labels, masked)
     return [_tar(float(far), positives, highest, negatives) for far in fars]
@@ -137,7 +144,8 @@ class GroupScores(Result):
 
     def rates(self)->dict[str, Rate]:
         "TAR of each group"
-        return {f'{name}: TAR@FAR {t.far:g}': Rate(t.tar, t.low, t.high, self.pairs[name][0]) for name, t in self.tar.items()}
+        return {f'{name}: TAR@FAR {t.far:g}': Rate(t.tar, t.low, t.high, self.pairs[name][0])
+                for name, t in self.tar.items()}
 
     def summary(self)->dict: # JSON values; None where the rate is not measurable
         "One line for each group"
@@ -145,7 +153,8 @@ class GroupScores(Result):
         for name, t in self.tar.items():
             positives, negatives = self.pairs[name]
             groups[name] = dict(far=t.far, tar=t.tar if t.measurable else None, low=t.low if t.measurable else None,
-                                high=t.high if t.measurable else None, images=self.images[name], positives=positives, negatives=negatives)
+                                high=t.high if t.measurable else None, images=self.images[name],
+                                positives=positives, negatives=negatives)
         return dict(protocol=self.name, groups=groups, seconds=round(self.seconds, 2), doubt=self.doubt or None)
 
 def score_groups(model:Callable|None,         # float (b, 3, h, w) in [-1, 1] -> (b, d); unused for groups in `features`
@@ -165,4 +174,5 @@ def score_groups(model:Callable|None,         # float (b, 3, h, w) in [-1, 1] ->
         pairs[name] = _pair_counts(np.asarray(group.labels), masked)
         doubts[name] = sampled_doubt(x, group.labels)
     doubt = ' '.join(f'{name}: {sentence}' for name, sentence in doubts.items() if sentence)
-    return GroupScores(tar, {name: len(group) for name, group in groups.items()}, pairs, time.perf_counter() - start, doubt=doubt)
+    return GroupScores(tar, {name: len(group) for name, group in groups.items()}, pairs,
+                       time.perf_counter() - start, doubt=doubt)

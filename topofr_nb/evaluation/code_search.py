@@ -37,7 +37,8 @@ def search_codes(log_probs:torch.Tensor, # (n, l, v) from `GIFHead.predict`
                 )->CodeMatches:
     "The identities whose codes are most probable, by a beam over the tree of codes that exist; of identities that share a code, the first"
     if log_probs.ndim != 3 or len(tree) != log_probs.shape[1] or tree[0].shape[1] != log_probs.shape[2]:
-        raise ValueError(f'log-probabilities of shape {tuple(log_probs.shape)} do not fit a tree of {len(tree)} places and {tree[0].shape[1]} tokens; '
+        raise ValueError(f'log-probabilities of shape {tuple(log_probs.shape)} do not fit a tree of {len(tree)} '
+                         f'places and {tree[0].shape[1]} tokens; '
                          f'expected (n, {len(tree)}, {tree[0].shape[1]})')
     for name, value in (('k', k), ('beam', beam)):
         if value < 1: raise ValueError(f'{name} = {value} is not valid: 1 or more')
@@ -89,7 +90,9 @@ def search_centres(features:torch.Tensor, # (n, d) queries
                    block:int=256,         # queries at a time
                   )->CodeMatches:         # by falling cosine
     "The nearest identities by a beam over the tree of codes, comparing the query with the centres of prefixes"
-    if len(centres) != len(tree) - 1: raise ValueError(f'{len(centres)} levels of centres for codes of {len(tree)} tokens; expected {len(tree) - 1}')
-    if features.shape[1] != vectors.shape[1]: raise ValueError(f'features have {features.shape[1]} numbers, class vectors {vectors.shape[1]}')
+    if len(centres) != len(tree) - 1:
+        raise ValueError(f'{len(centres)} levels of centres for codes of {len(tree)} tokens; expected {len(tree) - 1}')
+    if features.shape[1] != vectors.shape[1]:
+        raise ValueError(f'features have {features.shape[1]} numbers, class vectors {vectors.shape[1]}')
     found = [_descend(x, tree, centres, vectors, k, beam) for x in F.normalize(features.float()).split(block)]
     return CodeMatches(*map(torch.cat, zip(*found)))

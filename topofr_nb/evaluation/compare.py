@@ -22,7 +22,8 @@ def mcnemar(right_a:Sequence, # (n,) bool, decided rightly by A
     "Exact two-sided p-value of McNemar's test; 1 when the models never differ"
     right_a, right_b = np.asarray(right_a, dtype=bool), np.asarray(right_b, dtype=bool)
     if right_a.shape != right_b.shape or right_a.ndim != 1:
-        raise ValueError(f'decisions of shape {right_a.shape} and {right_b.shape}; expected one per pair from each model')
+        raise ValueError(f'decisions of shape {right_a.shape} and {right_b.shape}; expected one per pair from '
+                         f'each model')
     only_a = int((right_a & ~right_b).sum())
     only_b = int((right_b & ~right_a).sum())
     return float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.
@@ -120,15 +121,18 @@ def _statistics(scores, same, statistic, folds):
     "The function from weights to values of each model"
     if statistic == 'accuracy':
         outside = max(float(np.abs(s).max()) for s in scores)
-        if outside > 1 + 1e-6: raise ValueError(f'accuracy needs cosines in -1..1, and a score of size {outside:g} was given')
+        if outside > 1 + 1e-6:
+            raise ValueError(f'accuracy needs cosines in -1..1, and a score of size {outside:g} was given')
         return [_accuracy(s, same, folds) for s in scores]
     match = re.fullmatch(r'tar@([0-9.]+(?:e-?[0-9]+)?)', statistic)
     far = float(match[1]) if match else -1
     if not 0 < far <= 1:
-        raise ValueError(f'statistic {statistic!r} is unknown. Valid: accuracy, or TAR at a FAR in 0..1, such as tar@1e-3')
+        raise ValueError(f'statistic {statistic!r} is unknown. Valid: accuracy, or TAR at a FAR in 0..1, such '
+                         f'as tar@1e-3')
     negatives = int((~same).sum())
     if far*negatives < 1 - 1e-9:
-        raise ValueError(f'{statistic} cannot be measured with {negatives} negative pairs: the least FAR is {1/negatives:.2g}')
+        raise ValueError(f'{statistic} cannot be measured with {negatives} negative pairs: the least FAR is '
+                         f'{1/negatives:.2g}')
     return [_tar(s, same, far) for s in scores]
 
 def _differences(of_a, of_b, same, people, resamples, rng):
@@ -148,7 +152,8 @@ def _differences(of_a, of_b, same, people, resamples, rng):
 def _number_people(people, same):
     "(n, 2) people numbered from 0, checked against the labels"
     people = np.asarray(people)
-    if people.shape != (len(same), 2): raise ValueError(f'people of shape {people.shape} for {len(same)} pairs; expected ({len(same)}, 2)')
+    if people.shape != (len(same), 2):
+        raise ValueError(f'people of shape {people.shape} for {len(same)} pairs; expected ({len(same)}, 2)')
     numbered = np.unique(people, return_inverse=True)[1].reshape(-1, 2)
     wrong = np.flatnonzero((numbered[:, 0] == numbered[:, 1]) != same)
     if len(wrong):
@@ -170,7 +175,8 @@ def compare_pairs(scores_a:Sequence,         # (n,) scores of the first model, h
     "Bootstrap interval of the difference of two models, and McNemar's test for accuracies"
     (a, same), (b, _) = _scored_pairs(scores_a, same), _scored_pairs(scores_b, same)
     if resamples < 100 or not 0 < confidence < 1:
-        raise ValueError(f'{resamples} resamples for confidence {confidence}: expected 100 or more, and a confidence between 0 and 1')
+        raise ValueError(f'{resamples} resamples for confidence {confidence}: expected 100 or more, and a '
+                         f'confidence between 0 and 1')
     decided = make_folds(same, folds) if statistic == 'accuracy' else None
     of_a, of_b = _statistics((a, b), same, statistic, decided)
     numbered = None if people is None else _number_people(people, same)

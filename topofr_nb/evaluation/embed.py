@@ -98,7 +98,8 @@ def read_ahead(images:Sequence|Dataset, # n images
               ):                        # yields (start, (b, 3, h, w) uint8 batch) in order
     "Batches of images, read by worker processes while the caller computes"
     batches, own = _Batches(images, batch_size), torch.Generator() # not the global one: reading ahead draws no numbers
-    source = DataLoader(batches, None, sampler=starts, num_workers=workers, generator=own) if workers else map(batches.__getitem__, starts)
+    source = DataLoader(batches, None, sampler=starts, num_workers=workers,
+                        generator=own) if workers else map(batches.__getitem__, starts)
     for start, batch in source:
         if isinstance(batch, Exception): raise batch
         yield start, batch
@@ -122,7 +123,8 @@ def _at_work(embedder, model, images):
     def features(batch, start):
         found = _features(model, to_float(batch.to(device)), embedder.flip).cpu()
         if found.ndim == 2 and len(found) == len(batch): return finite_features(found, 'image', start, where)
-        raise ValueError(f'the model gave features of shape {tuple(found.shape)} for {len(batch)} images; expected ({len(batch)}, d)')
+        raise ValueError(f'the model gave features of shape {tuple(found.shape)} for {len(batch)} images; '
+                         f'expected ({len(batch)}, d)')
 
     with evaluating(model), torch.autocast(device.type, dtype, enabled=dtype is not None): yield features
 
@@ -142,7 +144,8 @@ class Embedder:
     def __post_init__(self):
         one_of('flip', self.flip, FLIPS)
         one_of('precision', self.precision, PRECISIONS)
-        if self.batch_size < 1: raise ValueError(f'batch_size {self.batch_size} is not valid: 1 or more images per call')
+        if self.batch_size < 1:
+            raise ValueError(f'batch_size {self.batch_size} is not valid: 1 or more images per call')
         if self.workers < 0: raise ValueError(f'workers {self.workers} is not valid: 0 or more processes')
 
     def __call__(self,
@@ -152,7 +155,8 @@ class Embedder:
         "Features of all images; ValueError naming the first image whose features are not finite"
         starts = tqdm(range(0, len(images), self.batch_size), 'embed', disable=not self.progress, leave=False)
         with _at_work(self, model, images) as features:
-            return torch.cat([features(batch, start) for start, batch in read_ahead(images, starts, self.batch_size, self.workers)])
+            return torch.cat([features(batch, start) for start, batch in read_ahead(images, starts, self.batch_size,
+                                                                                    self.workers)])
 
 # %% ../../nbs/50_evaluation/10_embed.ipynb #7ab72048
 def embed(model:Callable,          # float (b, 3, h, w) in [-1, 1] -> (b, d)

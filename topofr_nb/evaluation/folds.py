@@ -26,8 +26,10 @@ def _scored_pairs(scores, same):
     if len(same) == 0: raise ValueError('there are no pairs to score')
     same = same.astype(bool, copy=False)
     if same.all() or not same.any():
-        raise ValueError(f"all {len(same)} pairs are of {'the same person' if same[0] else 'different people'}; both kinds are needed")
-    if not np.isfinite(scores).all(): raise ValueError(f'the score of pair {int(np.argmin(np.isfinite(scores)))} is not finite')
+        raise ValueError(f"all {len(same)} pairs are of {'the same person' if same[0] else 'different people'}; "
+                         f"both kinds are needed")
+    if not np.isfinite(scores).all():
+        raise ValueError(f'the score of pair {int(np.argmin(np.isfinite(scores)))} is not finite')
     return scores, same
 
 # %% ../../nbs/50_evaluation/18_folds.ipynb #e7645e2d
@@ -45,7 +47,8 @@ class Folds(NamedTuple):
 # %% ../../nbs/50_evaluation/18_folds.ipynb #14082ae2
 def _given_folds(same, folds):
     "The folds of a list, if each holds both kinds"
-    if folds.shape != same.shape: raise ValueError(f'folds of shape {folds.shape} for {len(same)} pairs; expected ({len(same)},)')
+    if folds.shape != same.shape:
+        raise ValueError(f'folds of shape {folds.shape} for {len(same)} pairs; expected ({len(same)},)')
     names, index = np.unique(folds, return_inverse=True)
     found = Folds(index, len(names), f'{len(names)} folds of the list')
     if len(names) < 2: raise ValueError(f'all {len(same)} pairs are in fold {names[0]}; two folds or more are needed')
@@ -128,7 +131,8 @@ def fold_accuracy(distances:Sequence,      # (n,) squared distances of unit feat
     "Accuracy with the threshold of the other folds (Huang et al. 2007, as scored by insightface)"
     hits, folds, thresholds = _decide(distances, same, folds, rule)
     accuracy = np.bincount(folds.index, hits)/np.bincount(folds.index)
-    return FoldAccuracy(float(accuracy.mean()), float(accuracy.std()), torch.from_numpy(accuracy), torch.from_numpy(thresholds), folds.how)
+    return FoldAccuracy(float(accuracy.mean()), float(accuracy.std()), torch.from_numpy(accuracy),
+                        torch.from_numpy(thresholds), folds.how)
 
 # %% ../../nbs/50_evaluation/18_folds.ipynb #651916fa
 def fold_hits(distances:Sequence,     # (n,) squared distances of unit features, 0..4
@@ -197,4 +201,5 @@ def val_at_far(distances:Sequence,    # (n,) squared distances of unit features
     found = np.bincount(folds.index, accepted & ~same, folds.count)/negatives
     measurable = bool(far*(negatives.sum() - negatives.max()) >= 1 - 1e-9)
     mean, std = (float(val.mean()), float(val.std())) if measurable else (np.nan, np.nan)
-    return ValAtFar(far, mean, std, float(found.mean()), torch.from_numpy(val), torch.from_numpy(thresholds), measurable)
+    return ValAtFar(far, mean, std, float(found.mean()), torch.from_numpy(val), torch.from_numpy(thresholds),
+                    measurable)

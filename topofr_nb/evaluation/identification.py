@@ -66,7 +66,8 @@ def _best_exact(probes, features, stops, k, device):
 # %% ../../nbs/50_evaluation/45_identification.ipynb #fd55e61b
 def _best_faiss(probes, features, stops, k, device):
     try: import faiss
-    except ImportError as error: raise ImportError("backend 'faiss' needs faiss: pip install topofr_nb[ann]") from error
+    except ImportError as error:
+        raise ImportError("backend 'faiss' needs faiss: pip install topofr_nb[ann]") from error
     index = faiss.IndexFlatIP(probes.shape[1])
     for end, block in _blocks(features, stops):
         index.add(block.numpy())
@@ -80,8 +81,10 @@ BACKENDS = {'exact': _best_exact, 'faiss': _best_faiss}
 TIE = 1e-6
 
 def _checked(what, features, n=None):
-    if features.ndim != 2 or len(features) == 0: raise ValueError(f'{what} features of shape {tuple(features.shape)}; expected (n, d) with n >= 1')
-    if n not in (None, features.shape[1]): raise ValueError(f'{what} features have {features.shape[1]} dimensions, probe features {n}')
+    if features.ndim != 2 or len(features) == 0:
+        raise ValueError(f'{what} features of shape {tuple(features.shape)}; expected (n, d) with n >= 1')
+    if n not in (None, features.shape[1]):
+        raise ValueError(f'{what} features have {features.shape[1]} dimensions, probe features {n}')
 
 def rank1(probe_features:torch.Tensor|np.ndarray,      # (q, d), any length
           probe_labels:Sequence,                       # (q,) integer person of each probe
@@ -95,11 +98,13 @@ def rank1(probe_features:torch.Tensor|np.ndarray,      # (q, d), any length
     best_of = BACKENDS[one_of('backend', backend, BACKENDS)]
     _checked('probe', probe_features)
     _checked('distractor', distractor_features, probe_features.shape[1])
-    if len(probe_labels) != len(probe_features): raise ValueError(f'{len(probe_labels)} labels for {len(probe_features)} probes')
+    if len(probe_labels) != len(probe_features):
+        raise ValueError(f'{len(probe_labels)} labels for {len(probe_features)} probes')
     stops = sorted({int(c) for c in counts}) if counts is not None else [len(distractor_features)]
     for name, values, most in (('count', stops, len(distractor_features)), ('k', ks, stops[-1] if stops else 0)):
         for value in values:
-            if not 1 <= value <= most: raise ValueError(f'{name} {value} with {len(distractor_features)} distractors; valid: 1..{most}')
+            if not 1 <= value <= most:
+                raise ValueError(f'{name} {value} with {len(distractor_features)} distractors; valid: 1..{most}')
     probes = _unit_rows('probe', probe_features)
     i, j = same_person_pairs(probe_labels)
     if not len(i): raise ValueError(f'none of the {len(probes)} probes has a second image of the same person')
@@ -127,7 +132,8 @@ class IdentificationScores(Result):
 
     def summary(self)->dict: # JSON values
         "The rates among all distractors, and rank-1 among fewer"
-        found = dict(protocol=self.name, probes=self.probes, distractors=self.distractors, searches=self.ranks[0].searches)
+        found = dict(protocol=self.name, probes=self.probes, distractors=self.distractors,
+                     searches=self.ranks[0].searches)
         for r in self.ranks:
             found[f'rank-{r.k}' + (f'@{r.gallery}' if r.gallery < self.distractors else '')] = r.rate
             if r.gallery == self.distractors: found |= {f'rank-{r.k}_low': r.low, f'rank-{r.k}_high': r.high}
@@ -142,7 +148,8 @@ def _parts(model, data, features, embedder):
     "Features of probes and distractors; a memory-mapped file is left on disk when the distractors follow each other"
     probe, distractor = (np.asarray(x) for x in (data.probe_index, data.distractor_index))
     if features is None: return [embedder(model, Subset(data.images, index.tolist())) for index in (probe, distractor)]
-    if len(features) != len(data.images): raise ValueError(f'{len(features)} features for {len(data.images)} images of {data.name}')
+    if len(features) != len(data.images):
+        raise ValueError(f'{len(features)} features for {len(data.images)} images of {data.name}')
     follow = len(distractor) and (np.diff(distractor) == 1).all()
     return features[probe], features[distractor[0]:distractor[-1] + 1] if follow else features[distractor]
 

@@ -24,7 +24,8 @@ def _need(*names):
     from importlib import import_module
     try: return [import_module(name) for name in names]
     except ImportError as error:
-        raise ImportError(f"ONNX files need the package {error.name}, which is not installed: pip install 'topofr_nb[onnx]'") from error
+        raise ImportError(f"ONNX files need the package {error.name}, which is not installed: pip install "
+                          f"'topofr_nb[onnx]'") from error
 
 # %% ../../nbs/50_evaluation/60_onnx.ipynb #6adcd2b8
 class OnnxModel:
@@ -56,13 +57,15 @@ class OnnxModel:
             found = ', '.join(f'{i.name} {i.shape}' for i in inputs)
             raise ValueError(f'{self.path} takes {found}; expected one input of shape (batch, 3, height, width)')
         dtypes = {'tensor(float)': np.float32, 'tensor(float16)': np.float16}
-        if inputs[0].type not in dtypes: raise ValueError(f'{self.path} takes {inputs[0].type}. Valid: {", ".join(dtypes)}')
+        if inputs[0].type not in dtypes:
+            raise ValueError(f'{self.path} takes {inputs[0].type}. Valid: {", ".join(dtypes)}')
         return inputs[0].name, tuple(shape), dtypes[inputs[0].type]
 
     def _check_output(self, output):
         names = [o.name for o in self.session.get_outputs()]
         if output is None and len(names) == 1: return names[0]
-        if output not in names: raise ValueError(f'output {output!r} of {self.path} cannot be taken. Valid: {", ".join(names)}')
+        if output not in names:
+            raise ValueError(f'output {output!r} of {self.path} cannot be taken. Valid: {", ".join(names)}')
         return output
 
     def _affine(self, mean, std):
@@ -74,8 +77,11 @@ class OnnxModel:
 
     def __call__(self, x:torch.Tensor, # (b, 3, h, w) float in [-1, 1], RGB
                 )->torch.Tensor:       # (b, d) float32
-        fits = x.ndim == 4 and x.shape[1] == 3 and all(want == have for want, have in zip(self.shape[2:], x.shape[2:]) if isinstance(want, int))
-        if not fits: raise ValueError(f'{self.path} takes images of shape {self.shape[1:]}, and {tuple(x.shape[1:])} came')
+        fits = x.ndim == 4 and x.shape[1] == 3 and all(want == have for want, have in zip(self.shape[2:],
+                                                                                          x.shape[2:])
+                                                                                          if isinstance(want, int))
+        if not fits:
+            raise ValueError(f'{self.path} takes images of shape {self.shape[1:]}, and {tuple(x.shape[1:])} came')
         x = x.detach().float().cpu()
         if self.scale is not None: x = x*self.scale + self.shift
         if self.bgr: x = x.flip(1)
@@ -109,10 +115,12 @@ def _check_export(network, path, image_size):
         x = torch.rand(n, 3, image_size, image_size, generator=torch.Generator().manual_seed(n))*2 - 1
         with torch.no_grad(): expected, found = network(x), exported(x)
         if found.shape != expected.shape:
-            raise ValueError(f'the exported file gives features of shape {tuple(found.shape)}, the model {tuple(expected.shape)}')
+            raise ValueError(f'the exported file gives features of shape {tuple(found.shape)}, the model '
+                             f'{tuple(expected.shape)}')
         worst = float(((found - expected).norm(dim=1)/expected.norm(dim=1)).max())
         if not worst <= MOST_DIFFERENT:
-            raise ValueError(f'the exported file gives other features for {n} images: relative distance {worst:.2g} > {MOST_DIFFERENT:g}')
+            raise ValueError(f'the exported file gives other features for {n} images: relative distance '
+                             f'{worst:.2g} > {MOST_DIFFERENT:g}')
 
 def export_onnx(model:nn.Module,    # float (b, 3, s, s) in [-1, 1] -> (b, d), on any device
                 path:str|Path,      # the .onnx file
@@ -120,11 +128,13 @@ def export_onnx(model:nn.Module,    # float (b, 3, s, s) in [-1, 1] -> (b, d), o
                )->Path:
     'Write a model as an ONNX file, input "data", output "embedding", any batch size; checked before it gets its name'
     _need('onnx', 'onnxruntime', 'onnxscript')
-    if not isinstance(model, nn.Module): raise ValueError(f'a {type(model).__name__} cannot be exported: expected a torch.nn.Module')
+    if not isinstance(model, nn.Module):
+        raise ValueError(f'a {type(model).__name__} cannot be exported: expected a torch.nn.Module')
     network = copy.deepcopy(model).cpu().float().eval()
     example = torch.zeros(2, 3, image_size, image_size)
     with evaluating(network), write_aside(path) as aside, _quiet('torch.onnx', 'onnxscript', 'onnx_ir'):
-        program = torch.onnx.export(network, (example,), input_names=['data'], output_names=['embedding'], opset_version=OPSET, dynamo=True,
+        program = torch.onnx.export(network, (example,), input_names=['data'], output_names=['embedding'],
+                                    opset_version=OPSET, dynamo=True,
                                     dynamic_shapes=({0: torch.export.Dim('batch')},), verbose=False)
         program.model.ir_version = IR_VERSION
         program.save(aside, external_data=False)
@@ -144,7 +154,8 @@ def check_mfr(path:str|Path, # the .onnx file
     refuse(megabytes > 1024, f'it has {megabytes:.0f} MiB, more than 1024')
     graph = onnx.load(path).graph
     refuse(len(graph.node) < 8, f'it has {len(graph.node)} nodes, fewer than 8')
-    starts = {start for node in graph.node[:8] for start in ('Sub', '_minus', 'Mul', '_mul') if node.name.startswith(start)}
+    starts = {start for node in graph.node[:8] for start in ('Sub', '_minus', 'Mul', '_mul')
+              if node.name.startswith(start)}
     guessed = starts & {'Sub', '_minus'} and starts & {'Mul', '_mul'}
     refuse(guessed, f'its first nodes are named {" and ".join(sorted(starts))}, which it takes for a normalisation')
     for weight in graph.initializer:

@@ -102,7 +102,8 @@ def find_doubt(scores:Sequence, # (n,) cosines
         return (f'Pairs of one person score lower than pairs of two (AUC {area:.3f}, chance is 0.5); '
                 'likely cause: the labels of the pairs are exchanged, or the scores are distances.')
     if area < CHANCE and area < 0.5 + 2*error:
-        return (f'Pairs of one person score no higher than pairs of two (AUC {area:.3f} over {len(scores):,} pairs, chance is 0.5); '
+        return (f'Pairs of one person score no higher than pairs of two (AUC {area:.3f} over {len(scores):,} '
+                f'pairs, chance is 0.5); '
                 f'likely causes: {_CAUSES}, or labels of other images.')
     return ''
 

@@ -24,7 +24,8 @@ from .verification import Verification, verify
 @singledispatch
 def _scorer(protocol):
     "The function that scores a set of this class"
-    raise ValueError(f'a {type(protocol).__name__} cannot be scored: register a function for it with @score.register({type(protocol).__name__})')
+    raise ValueError(f'a {type(protocol).__name__} cannot be scored: register a function for it with '
+                     f'@score.register({type(protocol).__name__})')
 
 def score(model:Callable,                # float (b, 3, h, w) in [-1, 1] -> (b, d): a network, an `OnnxModel`, a function
           protocol,                      # a set, as `open_protocol` gives it
@@ -55,11 +56,13 @@ def _score_pairs(model, protocol, embedder, seconds, **_): return verify(model, 
 
 @score.register(TemplateSet)
 def _score_templates(model, protocol, embedder, folder, tag, **_):
-    return score_templates(model, protocol, embedder, _features(model, protocol.images, protocol.name, embedder, folder, tag))
+    return score_templates(model, protocol, embedder, _features(model, protocol.images, protocol.name, embedder,
+                                                                folder, tag))
 
 @score.register(IdentificationSet)
 def _score_search(model, protocol, embedder, folder, tag, **_):
-    return score_identification(model, protocol, embedder, _features(model, protocol.images, protocol.name, embedder, folder, tag))
+    return score_identification(model, protocol, embedder, _features(model, protocol.images, protocol.name,
+                                                                     embedder, folder, tag))
 
 def _score_groups(model, protocol, embedder, folder, tag, **_):
     found = {name: _features(model, part.images, name, embedder, folder, tag) for name, part in protocol.items()}
@@ -79,10 +82,12 @@ class ListScores(Result):
     lists:dict[str, Verification]
 
     @property
-    def doubt(self)->str: return ' '.join(f'{name}: {result.doubt}' for name, result in self.lists.items() if result.doubt)
+    def doubt(self)->str:
+        return ' '.join(f'{name}: {result.doubt}' for name, result in self.lists.items() if result.doubt)
 
     def rates(self)->dict[str, Rate]:
-        return {f'{name}: {rate}': value for name, result in self.lists.items() for rate, value in result.rates().items()}
+        return {f'{name}: {rate}': value for name, result in self.lists.items()
+                for rate, value in result.rates().items()}
 
     def curves(self)->dict: return {name: (result.scores, result.same) for name, result in self.lists.items()}
 
@@ -95,5 +100,6 @@ class ListScores(Result):
 
 @score.register(dict)
 def _score_parts(model, protocol, embedder, seconds, **options):
-    if all(isinstance(part, GroupSet) for part in protocol.values()): return _score_groups(model, protocol, embedder, **options)
+    if all(isinstance(part, GroupSet) for part in protocol.values()):
+        return _score_groups(model, protocol, embedder, **options)
     return ListScores({name: verify(model, part, embedder, seconds, LIST_FARS) for name, part in protocol.items()})

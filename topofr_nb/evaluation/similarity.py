@@ -25,7 +25,8 @@ BINS = 2**16          # of the fine histogram over [-1, 1]
 QUANTILE_ERROR = 1/BINS # half a bin: how far a quantile may be off
 
 def _check_bins(bins):
-    if bins < 1 or BINS%bins: raise ValueError(f'bins = {bins} cannot be made of {BINS} fine ones. Valid: 1, 2, 4, ... {BINS}')
+    if bins < 1 or BINS%bins:
+        raise ValueError(f'bins = {bins} cannot be made of {BINS} fine ones. Valid: 1, 2, 4, ... {BINS}')
 
 @dataclass(frozen=True, eq=False)
 class Similarities:
@@ -72,7 +73,8 @@ class _Tally:
     def summary(self):
         if not self.count: return Similarities(0, *[None]*4, np.zeros(BINS, dtype=np.int64))
         mean = self.total/self.count
-        return Similarities(self.count, self.low, self.high, mean, max(0., self.squares/self.count - mean**2), self.counts.cpu().numpy())
+        return Similarities(self.count, self.low, self.high, mean, max(0., self.squares/self.count - mean**2),
+                            self.counts.cpu().numpy())
 
 # %% ../../nbs/50_evaluation/55_similarity.ipynb #682de4e9
 @dataclass(frozen=True, eq=False)
@@ -122,7 +124,8 @@ def wdfs_pairs(scores:Sequence, # (p,) cosines
     scores, same = torch.as_tensor(np.asarray(scores)), torch.as_tensor(np.asarray(same)).bool()
     scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
     if scores.ndim != 1 or scores.shape != same.shape:
-        raise ValueError(f'scores of shape {tuple(scores.shape)} and same of shape {tuple(same.shape)}; expected (p,) and (p,)')
+        raise ValueError(f'scores of shape {tuple(scores.shape)} and same of shape {tuple(same.shape)}; '
+                         f'expected (p,) and (p,)')
     wrong = ~(scores.abs() <= 1.001)
     if wrong.any():
         place = int(wrong.int().argmax())
@@ -170,7 +173,8 @@ def _checked_weights(class_weights, unit, labels):
         raise ValueError(f'class weights of shape {tuple(weight.shape)}; expected (C, {unit.shape[1]})')
     finite_features(weight, 'class')
     if len(labels) and (labels.dtype.kind not in 'iu' or not 0 <= labels.min() <= labels.max() < len(weight)):
-        raise ValueError(f'labels {min(labels)}..{max(labels)} are no rows of {len(weight)} class weights; expected integers from 0')
+        raise ValueError(f'labels {min(labels)}..{max(labels)} are no rows of {len(weight)} class weights; '
+                         f'expected integers from 0')
     return weight, torch.from_numpy(labels.astype(np.int64))
 
 def sampled_sets(features:torch.Tensor,      # (n, d) of the images that are trained on, any length
@@ -185,7 +189,8 @@ def sampled_sets(features:torch.Tensor,      # (n, d) of the images that are tra
     "The pairs that three kinds of loss see over some batches, beside all pairs (UNPG, Jung et al. 2022)"
     unit, labels, _ = _checked_faces(features, labels, None)
     weight, labels = _checked_weights(class_weights, unit, labels)
-    if not 2 <= batch_size <= len(unit): raise ValueError(f'batch_size = {batch_size} of {len(unit)} images. Valid: 2..{len(unit)}')
+    if not 2 <= batch_size <= len(unit):
+        raise ValueError(f'batch_size = {batch_size} of {len(unit)} images. Valid: 2..{len(unit)}')
     if batches < 1: raise ValueError(f'batches = {batches} is not valid; expected 1 or more')
     seen = {name: (_Tally(), _Tally()) for name in ('CLPG', 'MLPG', 'UNPG')}
     for rows in _batches(len(unit), batch_size, batches, seed):
@@ -193,7 +198,8 @@ def sampled_sets(features:torch.Tensor,      # (n, d) of the images that are tra
         to_class, inside = cosines(x, weight), in_batch_negatives(x, y)
         own, (i, j) = y[:, None] == torch.arange(len(weight)), same_person_pairs(y)
         own, others, pairs = to_class[own], to_class[~own], (x[i]*x[j]).sum(1)
-        for name, same, *different in ('CLPG', own, others), ('MLPG', pairs, inside), ('UNPG', own, others, box_whisker(inside, r)):
+        for name, same, *different in ('CLPG', own, others), ('MLPG', pairs, inside), ('UNPG', own, others,
+                                                                                       box_whisker(inside, r)):
             seen[name][0].add(same)
             for values in different: seen[name][1].add(values)
     sets = {name: WDFS(p.summary(), n.summary(), bins) for name, (p, n) in seen.items()}
@@ -207,7 +213,8 @@ def similarity_figure(sets:Mapping, # {name: WDFS}, drawn below each other
     from matplotlib import pyplot as plt
     fig, axes = plt.subplots(len(sets), 1, figsize=(6, 1.2*len(sets) + 0.6), dpi=70, sharex=True, squeeze=False)
     for ax, (name, found) in zip(axes[:, 0], sets.items()):
-        for what, s, end, colour in ('negative', found.negative, 'high', '#d62728'), ('positive', found.positive, 'low', '#1f77b4'):
+        for what, s, end, colour in ('negative', found.negative, 'high', '#d62728'), ('positive', found.positive,
+                                                                                      'low', '#1f77b4'):
             ax.stairs(s.density(bins), np.linspace(-1, 1, bins + 1), fill=True, color=colour, alpha=0.4, label=what)
             if s.count: ax.axvline(getattr(s, end), color=colour, lw=1, ls='--')
         said = 'no pairs of one kind' if found.gap is None else f'gap {found.gap:.2f}, overlap {found.overlap:.3f}'

@@ -30,12 +30,14 @@ class _FeatureFile:
         found = self.path if self.path.exists() else self.partial
         if not self.note.exists():
             if found == self.partial: return found.unlink()
-            raise ValueError(f'{found} exists without {self.note.name}, which would say what it holds: remove it, or name another file')
+            raise ValueError(f'{found} exists without {self.note.name}, which would say what it holds: remove '
+                             f'it, or name another file')
         try:
             note = json.loads(self.note.read_text())
             source, self.rows, self.d = note['source'], note['rows'], note['d']
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f'{self.note} does not count the rows of {found.name} ({error}): remove both to start again') from error
+            raise ValueError(f'{self.note} does not count the rows of {found.name} ({error}): remove both to '
+                             f'start again') from error
         for key, value in self.source.items():
             if source.get(key) != value:
                 was = f'{found} was computed with {key} {source.get(key)!r}'
@@ -74,7 +76,8 @@ class _FeatureFile:
 
     def append(self, features):
         if self.file is None: self._begin(features.shape[1])
-        if features.shape[1] != self.d: raise ValueError(f'{self.partial} holds {self.d}-d features, and {features.shape[1]}-d ones came')
+        if features.shape[1] != self.d:
+            raise ValueError(f'{self.partial} holds {self.d}-d features, and {features.shape[1]}-d ones came')
         self.file.write(np.ascontiguousarray(features.numpy(), '<f4').data)
         self.rows += len(features)
 
@@ -82,7 +85,8 @@ class _FeatureFile:
         "Rows to the disk, then the note that counts them"
         self.file.flush()
         os.fsync(self.file.fileno())
-        with write_aside(self.note) as aside: aside.write_text(json.dumps(dict(rows=self.rows, d=self.d, source=self.source)))
+        with write_aside(self.note) as aside:
+            aside.write_text(json.dumps(dict(rows=self.rows, d=self.d, source=self.source)))
         self.flushed = self.rows
 
     def close(self):
@@ -99,10 +103,12 @@ SAME = 0.05 # largest relative distance of a row that counts as the same feature
 def _check_same(file, again):
     done = file.first(len(again))
     again = again[:len(done)]
-    if done.shape != again.shape: raise ValueError(f'{file.path} holds {file.d}-d features, and this model gives {again.shape[1]}-d ones')
+    if done.shape != again.shape:
+        raise ValueError(f'{file.path} holds {file.d}-d features, and this model gives {again.shape[1]}-d ones')
     far = (done - again).norm(dim=1) > SAME*done.norm(dim=1) + 1e-6
     if far.any():
-        raise ValueError(f'this model does not give the features that {file.path} holds, for image {int(far.nonzero()[0])}: '
+        raise ValueError(f'this model does not give the features that {file.path} holds, for image '
+                         f'{int(far.nonzero()[0])}: '
                          'another model or other images; remove the file, or name another')
 
 def _to_file(self:Embedder,

@@ -24,7 +24,8 @@ from .verification import TarAtFar, tar_at_far
 # %% ../../nbs/50_evaluation/40_templates.ipynb #c1e44db5
 def _per_image(what, values, n, kinds='iu'):
     values = np.asarray(values)
-    if n and values.dtype.kind not in kinds: raise ValueError(f'{what} are {values.dtype}; expected ' + ('integers' if kinds == 'iu' else 'numbers'))
+    if n and values.dtype.kind not in kinds:
+        raise ValueError(f'{what} are {values.dtype}; expected ' + ('integers' if kinds == 'iu' else 'numbers'))
     if values.shape != (n,): raise ValueError(f'{what} of shape {values.shape} for {n} images; expected ({n},)')
     return values
 
@@ -36,7 +37,8 @@ def _image_weights(n, template_ids, media_ids, detector_scores):
     _, group, size = np.unique(row*len(media) + medium, return_inverse=True, return_counts=True)
     if detector_scores is None: return templates, row, 1/size[group]
     scores = _per_image('detector scores', detector_scores, n, 'iuf').astype(np.float64)
-    if not np.isfinite(scores).all(): raise ValueError(f'the detector score of image {int(np.argmin(np.isfinite(scores)))} is not finite')
+    if not np.isfinite(scores).all():
+        raise ValueError(f'the detector score of image {int(np.argmin(np.isfinite(scores)))} is not finite')
     return templates, row, scores/size[group]
 
 # %% ../../nbs/50_evaluation/40_templates.ipynb #21d6b266
@@ -66,11 +68,14 @@ def template_features(features:torch.Tensor|np.ndarray, # (n, d) of images; may 
     sums = np.zeros((len(templates), features.shape[1]))
     for start in range(0, len(features), BLOCK):
         x, here = _rows(features, start, start + BLOCK), slice(start, start + BLOCK)
-        w = weights[here] if use_norm else weights[here]/np.maximum(np.linalg.norm(x, axis=1), np.finfo(np.float32).tiny)
+        w = weights[here] if use_norm else weights[here]/np.maximum(np.linalg.norm(x, axis=1),
+                                                                    np.finfo(np.float32).tiny)
         touched, local = np.unique(row[here], return_inverse=True)
-        sums[touched] += scipy.sparse.csr_array((w.astype(x.dtype), (local, np.arange(len(x)))), (len(touched), len(x))) @ x
+        sums[touched] += scipy.sparse.csr_array((w.astype(x.dtype), (local, np.arange(len(x)))),
+                                                (len(touched), len(x))) @ x
     lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-    if not np.isfinite(lengths).all(): raise ValueError(f'the features of image {_first_not_finite(features)} are not finite')
+    if not np.isfinite(lengths).all():
+        raise ValueError(f'the features of image {_first_not_finite(features)} are not finite')
     np.divide(sums, lengths, out=sums, where=lengths > 0)
     return torch.from_numpy(templates.astype(np.int64)), torch.from_numpy(sums.astype(x.dtype, copy=False))
 
@@ -83,7 +88,9 @@ def template_rows(templates:torch.Tensor, # (t,) template ids in rising order
     templates, wanted = np.asarray(templates), np.asarray(wanted)
     row = np.minimum(np.searchsorted(templates, wanted), len(templates) - 1)
     known = templates[row] == wanted
-    if not known.all(): raise ValueError(f'{what} {int(np.argmin(known))} names template {wanted[np.argmin(known)]}, which has no images')
+    if not known.all():
+        raise ValueError(f'{what} {int(np.argmin(known))} names template {wanted[np.argmin(known)]}, which has '
+                         f'no images')
     return torch.from_numpy(row)
 
 # %% ../../nbs/50_evaluation/40_templates.ipynb #0e879b43
@@ -99,7 +106,8 @@ def _dots(features, side, a, b):
     "Dot products of rows `a` of `features` with rows `b` of `side`; `a` in rising order"
     if 4*len(a) >= len(features)*len(side): return (features @ side.T)[a, b]
     ends = np.concatenate([[0], np.bincount(a, minlength=len(features)).cumsum()])
-    wanted = torch.sparse_csr_tensor(torch.from_numpy(ends), torch.from_numpy(b), torch.zeros(len(b), dtype=features.dtype),
+    wanted = torch.sparse_csr_tensor(torch.from_numpy(ends), torch.from_numpy(b),
+                                     torch.zeros(len(b), dtype=features.dtype),
                                      (len(features), len(side)), check_invariants=False)
     return torch.sparse.sampled_addmm(wanted, features, side.T, beta=0).values()
 
@@ -116,7 +124,8 @@ def _block_scores(features, a, b):
 # %% ../../nbs/50_evaluation/40_templates.ipynb #c3735ab4
 def _checked_rows(what, rows, n):
     rows = np.asarray(rows)
-    if rows.ndim != 1 or not np.issubdtype(rows.dtype, np.integer): raise ValueError(f'{what} is {rows.dtype} of shape {rows.shape}; expected (p,) integers')
+    if rows.ndim != 1 or not np.issubdtype(rows.dtype, np.integer):
+        raise ValueError(f'{what} is {rows.dtype} of shape {rows.shape}; expected (p,) integers')
     if len(rows) and not 0 <= rows.min() <= rows.max() < n:
         i = int(np.argmax((rows < 0) | (rows >= n)))
         raise ValueError(f'{what} of pair {i} is {rows[i]}; valid: 0..{n - 1}')
@@ -129,8 +138,10 @@ def template_pair_scores(features:torch.Tensor, # (t, d) unit features of templa
                         )->torch.Tensor:        # (p,) cosines, in the precision of the features
     "Dot product of each pair, on the CPU"
     features = finite_features(features, 'template').cpu()
-    index_a, index_b = (_checked_rows(name, rows, len(features)) for name, rows in (('index_a', index_a), ('index_b', index_b)))
-    if len(index_a) != len(index_b): raise ValueError(f'{len(index_a)} first and {len(index_b)} second templates; expected as many')
+    index_a, index_b = (_checked_rows(name, rows, len(features)) for name, rows in (('index_a', index_a),
+                                                                                    ('index_b', index_b)))
+    if len(index_a) != len(index_b):
+        raise ValueError(f'{len(index_a)} first and {len(index_b)} second templates; expected as many')
     found = torch.empty(len(index_a), dtype=features.dtype)
     with warnings.catch_warnings():
         warnings.filterwarnings('ignore', 'Sparse CSR tensor support is in beta')
@@ -178,7 +189,8 @@ def _search(gallery, gallery_subjects, probes, probe_subjects):
 def _unit(what, features, labels):
     "Unit features and their labels, checked"
     features, labels = unit_features(features, what).cpu(), torch.as_tensor(labels)
-    if labels.shape != features.shape[:1]: raise ValueError(f'{what} labels of shape {tuple(labels.shape)} for {len(features)} features')
+    if labels.shape != features.shape[:1]:
+        raise ValueError(f'{what} labels of shape {tuple(labels.shape)} for {len(features)} features')
     if len(features) == 0: raise ValueError(f'there is no {what}')
     return features, labels
 
@@ -239,7 +251,8 @@ class TemplateScores(Result):
         found |= {f'insightface_tar@{t.far:g}': t.tar for t in self.tar_insightface}
         galleries = list(self.galleries.values())
         for rates in zip(*(g.ranks for g in galleries)): found[f'rank-{rates[0].k}'] = _mean([r.rate for r in rates])
-        for rates in zip(*(g.tpir for g in galleries)): found[f'tpir@{rates[0].far:g}'] = _mean([t.tar if t.measurable else None for t in rates])
+        for rates in zip(*(g.tpir for g in galleries)):
+            found[f'tpir@{rates[0].far:g}'] = _mean([t.tar if t.measurable else None for t in rates])
         return found | dict(seconds=round(self.seconds, 2), doubt=self.doubt or None)
 
 # %% ../../nbs/50_evaluation/40_templates.ipynb #3b17ab78
@@ -247,7 +260,8 @@ def _galleries(data, templates, features, device):
     "1:N in each gallery, the probes being the same"
     if not data.galleries: return {}
     if data.probes is None: raise ValueError(f"{data.name} has galleries {', '.join(data.galleries)} but no probes")
-    sides = {name: (features[template_rows(templates, ids, f'gallery {name} line')], subjects) for name, (ids, subjects) in data.galleries.items()}
+    sides = {name: (features[template_rows(templates, ids, f'gallery {name} line')], subjects)
+             for name, (ids, subjects) in data.galleries.items()}
     probes = features[template_rows(templates, data.probes[0], 'probe')]
     return {name: identification(*side, probes, data.probes[1], device=device) for name, side in sides.items()}
 
@@ -261,11 +275,15 @@ def score_templates(model:Callable|None,         # float (b, 3, h, w) in [-1, 1]
                    )->TemplateScores:
     "1:1 and 1:N of a model on IJB-B, IJB-C or their twin"
     start = time.perf_counter()
-    if not len(data.same) and not data.galleries: raise ValueError(f'{data.name} has neither pairs nor galleries to score')
+    if not len(data.same) and not data.galleries:
+        raise ValueError(f'{data.name} has neither pairs nor galleries to score')
     if features is None: features = embedder(model, data.images)
-    templates, pooled = template_features(features, data.template_ids, data.media_ids, data.detector_scores if use_detector else None, use_norm)
+    templates, pooled = template_features(features, data.template_ids, data.media_ids, data.detector_scores
+                                          if use_detector else None, use_norm)
     scores = template_pair_scores(pooled, template_rows(templates, data.pair_a), template_rows(templates, data.pair_b))
-    tar, nearest = ([] if not len(data.same) else tar_at_far(scores, data.same, fars, rule) for rule in ('exact', 'insightface'))
+    tar, nearest = ([] if not len(data.same) else tar_at_far(scores, data.same, fars, rule)
+                    for rule in ('exact', 'insightface'))
     galleries = _galleries(data, templates, pooled, embedder.device)
     doubt, seconds = find_doubt(scores, data.same), time.perf_counter() - start
-    return TemplateScores(data.name, len(features), templates, scores, torch.as_tensor(data.same), tar, nearest, galleries, seconds, doubt)
+    return TemplateScores(data.name, len(features), templates, scores, torch.as_tensor(data.same), tar, nearest,
+                          galleries, seconds, doubt)

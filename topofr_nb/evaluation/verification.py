@@ -20,11 +20,13 @@ from torch.utils.data import Subset
 from ..core import one_of
 from ..data.protocols import PairSet
 from .embed import Embedder
-from .folds import (
-    FOLD_RULES, THRESHOLDS, FoldAccuracy, ValAtFar, _scored_pairs, fold_accuracy, fold_hits, kfold_accuracy, pair_scores, val_at_far)
+from topofr_nb.evaluation.folds import (
+    FOLD_RULES, THRESHOLDS, FoldAccuracy, ValAtFar, _scored_pairs, fold_accuracy, fold_hits, kfold_accuracy,
+    pair_scores, val_at_far)
 from .results import Rate, Result, binomial_interval, find_doubt
 
-_all_ = ['FOLD_RULES', 'THRESHOLDS', 'FoldAccuracy', 'ValAtFar', 'fold_accuracy', 'fold_hits', 'kfold_accuracy', 'pair_scores',
+_all_ = ['FOLD_RULES', 'THRESHOLDS', 'FoldAccuracy', 'ValAtFar', 'fold_accuracy', 'fold_hits', 'kfold_accuracy',
+         'pair_scores',
          'val_at_far', 'binomial_interval']
 
 # %% ../../nbs/50_evaluation/20_verification.ipynb #daf85e0b
@@ -60,7 +62,8 @@ def _exact(positives, negatives, far):
 # %% ../../nbs/50_evaluation/20_verification.ipynb #e09a0f00
 def _stretch(positives, negatives, low, high):
     "Scores in [low, high] from the top, their counts (2, m) of accepted negatives and positives, which ones scikit-learn keeps"
-    values = np.unique(np.concatenate([x[np.searchsorted(x, low):np.searchsorted(x, high, 'right')] for x in (positives, negatives)]))[::-1]
+    values = np.unique(np.concatenate([x[np.searchsorted(x, low):np.searchsorted(x, high, 'right')]
+                                       for x in (positives, negatives)]))[::-1]
     counts = np.stack([len(x) - np.searchsorted(x, values) for x in (negatives, positives)])
     kept = np.concatenate([[True], np.diff(counts, 2).any(0), [True]])[:len(values)]
     kept[0] &= high >= max(positives[-1], negatives[-1])
@@ -111,7 +114,8 @@ def hardest_pairs(scores:Sequence, # (n,) similarity
     "The k worst positive and the k worst negative pairs"
     scores, same = _scored_pairs(scores, same)
     positives, negatives = np.flatnonzero(same), np.flatnonzero(~same)
-    worst = (positives[np.argsort(scores[positives], kind='stable')[:k]], negatives[np.argsort(-scores[negatives], kind='stable')[:k]])
+    worst = (positives[np.argsort(scores[positives], kind='stable')[:k]],
+             negatives[np.argsort(-scores[negatives], kind='stable')[:k]])
     return torch.from_numpy(worst[0]), torch.from_numpy(worst[1])
 
 # %% ../../nbs/50_evaluation/20_verification.ipynb #ea4b7078
@@ -145,8 +149,10 @@ class Verification(Result):
     def summary(self)->dict: # JSON values; None where a rate is not measurable
         "The numbers without the scores"
         rates = {f'tar@{t.far:g}': t.tar if t.measurable else None for t in self.tar}
-        return dict(protocol=self.pairs.name, pairs=len(self.same), total_pairs=self.total_pairs, accuracy=self.accuracy.mean,
-                    accuracy_rule=self.rule, accuracy_std=self.accuracy.std, folds=self.accuracy.how, accuracy_low=self.interval[0], accuracy_high=self.interval[1],
+        return dict(protocol=self.pairs.name, pairs=len(self.same), total_pairs=self.total_pairs,
+                    accuracy=self.accuracy.mean,
+                    accuracy_rule=self.rule, accuracy_std=self.accuracy.std, folds=self.accuracy.how,
+                    accuracy_low=self.interval[0], accuracy_high=self.interval[1],
                     **rates, images_per_second=round(self.images_per_second, 1), doubt=self.doubt or None)
 
 # %% ../../nbs/50_evaluation/20_verification.ipynb #d04f5359
@@ -155,13 +161,15 @@ def _check_pairs(pairs):
     _scored_pairs(np.zeros(len(pairs)), pairs.same)
     both = np.sort(np.stack([pairs.index_a, pairs.index_b], 1).astype(np.int64), axis=1)
     itself = np.flatnonzero(both[:, 0] == both[:, 1])
-    if len(itself): raise ValueError(f'pair {itself[0]} of {pairs.name!r} compares image {both[itself[0], 0]} with itself')
+    if len(itself):
+        raise ValueError(f'pair {itself[0]} of {pairs.name!r} compares image {both[itself[0], 0]} with itself')
     _, first, index = np.unique(both[:, 0]*(both.max() + 1) + both[:, 1], return_index=True, return_inverse=True)
     again = np.flatnonzero(first[index] != np.arange(len(both)))
     if len(again):
         i, j = first[index[again[0]]], again[0]
         a, b = both[i]
-        raise ValueError(f'pairs {i} and {j} of {pairs.name!r} are the same two images ({a} and {b}); a pair is listed once')
+        raise ValueError(f'pairs {i} and {j} of {pairs.name!r} are the same two images ({a} and {b}); a pair is '
+                         f'listed once')
 
 # %% ../../nbs/50_evaluation/20_verification.ipynb #095b4f79
 def _speed(model, images, embedder):
