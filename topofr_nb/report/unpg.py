@@ -61,7 +61,7 @@ def kface_variants()->dict: # name -> recipe fields
     "UNPG and its rivals"
     methods = {'ArcFace': 'arcface', 'SN-pair': 'sn_pair', 'MS-loss': 'multi_similarity', 'MixFace': 'mixface', 'Circle loss': 'circle',
                'ArcFace + UNPG': 'unpg'}
-    return {name: dict(method=method, whisker=1.) for name, method in methods.items()}
+    return {name: dict(method=method, whisker=1., images_per_identity=1) for name, method in methods.items()}
 
 def casia_variants(scale:str)->dict: # name -> recipe fields
     "The re-run of UniTSFace"

@@ -9,7 +9,8 @@ __all__ = ['load_backbone', 'load_checkpoint', 'NonFiniteLoss', 'Plan', 'Run', '
 # %% ../../nbs/60_training/90_public.ipynb #14c80e5c
 from .checkpoints import load_backbone, load_checkpoint
 from .loop import NonFiniteLoss, Plan, Run, prepare, train
-from .recipe import METHODS, Method, Recipe, make_recipe, resolve, run_id
+from .methods import METHODS, Method
+from .recipe import Recipe, make_recipe, resolve, run_id
 
 # %% ../../nbs/60_training/90_public.ipynb #b8d11c65
 _all_ = ['load_backbone', 'load_checkpoint', 'NonFiniteLoss', 'Plan', 'Run', 'prepare', 'train', 'METHODS', 'Method', 'Recipe', 'make_recipe', 'resolve',

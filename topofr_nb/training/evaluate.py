@@ -22,7 +22,7 @@ from ..evaluation.onnx import OnnxModel
 from ..evaluation.score import forget_features, score
 from .checkpoints import load_backbone
 from .loop import writable_folder
-from .recipe import Recipe, make_checked, make_recipe
+from .recipe import Recipe, check_fields, make_checked, make_recipe
 from .sources import open_target
 
 # %% ../../nbs/60_training/50_evaluate.ipynb #73a67052
@@ -42,6 +42,8 @@ class Scoring:
     device: str = 'auto'
     precision: str = 'float32'   # "float32", "bfloat16" or "float16"
     out_dir: str|None = None     # where scores are written; None: beside the checkpoint
+
+    def __post_init__(self): check_fields(self)
 
 def last_checkpoint()->Path:
     "Checkpoint of the run that finished last under runs/"

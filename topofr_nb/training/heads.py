@@ -15,13 +15,14 @@ from torch import nn
 
 from ..losses.collectives import gather_batch
 from ..losses.gif import GIFHead
-from ..losses.margins import AdaFace, ArcFace, CosFace, CurricularFace, MagFace, MarginHead
+from ..losses.margins import MARGINS, MagFace, MarginHead
 from ..losses.pairs import MixFace, make_pair_loss
 from ..losses.partial_fc import PartialFC
 from ..losses.sde import prediction_entropy
 from ..losses.unpg import box_whisker, in_batch_negatives, unpg_loss
 from .identity_table import IdentityTable
-from .recipe import MARGINS, METHODS, Recipe
+from .methods import METHODS
+from .recipe import Recipe
 
 # %% ../../nbs/60_training/16_heads.ipynb #755be3e2
 def make_margin(name:str, # a key of MARGINS
@@ -29,8 +30,7 @@ def make_margin(name:str, # a key of MARGINS
                 m:float,  # margin
                ): # a Margin
     "The margin of a recipe; MagFace's smaller margin keeps the paper's proportion to its larger one"
-    if name == 'magface': return MagFace(s, m, m_low=m*0.45/MARGINS['magface'])
-    return dict(softmax=CosFace, arcface=ArcFace, cosface=CosFace, adaface=AdaFace, curricularface=CurricularFace)[name](s, m)
+    return MARGINS[name](s, m)
 
 class PairHead(nn.Module):
     "No class weights: a metric loss of the batch's pairs"

@@ -20,7 +20,8 @@ from ..losses.sde import fit_gum, sign_entropy, structure_damage_score
 from ..models import create_backbone
 from .identity_table import IdentityTable
 from .heads import head_losses, make_head
-from .recipe import METHODS, Recipe
+from .methods import METHODS
+from .recipe import Recipe
 
 # %% ../../nbs/60_training/20_steps.ipynb #453d1e4f
 def build_model(recipe:Recipe,   # resolved
