@@ -76,8 +76,10 @@ def pick_device(name:str='auto', # "auto", "cpu", "cuda", "cuda:1", "mps"
         if torch.cuda.is_available(): return torch.device('cuda')
         return torch.device('mps' if torch.backends.mps.is_available() else 'cpu')
     try: device = torch.device(name)
-    except (RuntimeError, TypeError) as error: raise ValueError(f'device {name!r} is unknown. Valid: {DEVICES}') from error
-    if device.type not in ('cpu', 'cuda', 'mps'): raise ValueError(f'device {name!r} is not supported. Valid: {DEVICES}')
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f'device {name!r} is unknown. Valid: {DEVICES}') from error
+    if device.type not in ('cpu', 'cuda', 'mps'):
+        raise ValueError(f'device {name!r} is not supported. Valid: {DEVICES}')
     count = torch.cuda.device_count()
     if device.type == 'cuda' and (device.index or 0) >= count:
         raise ValueError(f'device {name!r} is not there: this machine has {count} CUDA devices. Valid here: auto, cpu')

@@ -25,8 +25,10 @@ except ImportError: fcntl = None # Windows
 # %% ../nbs/05_files.ipynb #e195a9c0
 class CannotWrite(OSError, ValueError): "A place takes nothing more; the message names it and what would be valid"
 
-REASONS = {errno.ENOSPC: 'the disk is full', errno.EDQUOT: 'the quota is used up', errno.EROFS: 'the place is read-only',
-           errno.EACCES: 'permission is denied', errno.EPERM: 'permission is denied', errno.EFBIG: 'files of this size are not allowed',
+REASONS = {errno.ENOSPC: 'the disk is full', errno.EDQUOT: 'the quota is used up',
+           errno.EROFS: 'the place is read-only',
+           errno.EACCES: 'permission is denied', errno.EPERM: 'permission is denied',
+           errno.EFBIG: 'files of this size are not allowed',
            errno.EEXIST: 'a file stands there', errno.ENOTDIR: 'a file stands where a folder should be'}
 OTHER_PLACE = 'a place with room that you may write; out_dir (runs) and cache or TOPOFR_CACHE (caches) choose another'
 
@@ -386,7 +388,8 @@ def content_digest(paths,                    # path, or paths in the order that 
     store, fresh = _digest_cache(cache), {}
     known = _known_digests(store) if store else {}
     bar = tqdm(disable=not progress, unit='B', unit_scale=True, desc='reading the data once for its digest')
-    with bar: groups = [_group_digest(list(files), known, fresh, bar) for _, files in groupby(paths, lambda p: p.parent)]
+    with bar:
+        groups = [_group_digest(list(files), known, fresh, bar) for _, files in groupby(paths, lambda p: p.parent)]
     if store and fresh:
         with clear_errors(store), store.open('a') as file: file.write(''.join(f'{k} {v}\n' for k, v in fresh.items()))
     return groups[0] if len(groups) == 1 else _digest_of(groups)

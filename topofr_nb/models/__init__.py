@@ -47,7 +47,8 @@ def _check_image_size(image_size):
     if not isinstance(image_size, int) or image_size < 1:
         raise ValueError(f'image_size {image_size!r} is not a size in pixels. Valid: 16, 32, ..., 112, ...')
     near = sorted({max(image_size//16, 1)*16, (image_size//16 + 1)*16})
-    raise ValueError(f"image_size {image_size} is not divisible by 16, as the backbones need. Nearest: {' and '.join(map(str, near))}")
+    raise ValueError(f"image_size {image_size} is not divisible by 16, as the backbones need. Nearest: "
+                     f"{' and '.join(map(str, near))}")
 
 def create_backbone(name:str,               # "r18", "r34", "r50", "r100", "r200", "mbf" or "tiny"
                     embedding_size:int=512, # d, length of the feature
@@ -56,7 +57,8 @@ def create_backbone(name:str,               # "r18", "r34", "r50", "r100", "r200
     "A network by its name, with fresh weights from torch's generator; ValueError on an unknown name or an impossible size"
     one_of('backbone', name, BACKBONES)
     if not isinstance(embedding_size, int) or embedding_size < 1:
-        raise ValueError(f'embedding_size {embedding_size!r} is not valid: a feature has 1 or more numbers, usually 512')
+        raise ValueError(f'embedding_size {embedding_size!r} is not valid: a feature has 1 or more numbers, '
+                         f'usually 512')
     _check_image_size(image_size)
     return BACKBONES[name].make(embedding_size=embedding_size, image_size=image_size)
 

@@ -75,12 +75,17 @@ class Methods(MutableMapping):
 METHODS = Methods(OWN_METHODS)
 
 # %% ../../nbs/60_training/05_methods.ipynb #262734db
-PAPERS = dict(topofr='Dan et al. 2024', unpg='Jung et al. 2022', gif='Ebrahimi et al. 2025', cosface='Wang et al. 2018', arcface='Deng et al. 2019',
-              magface='Meng et al. 2021', adaface='Kim et al. 2022', curricularface='Huang et al. 2020', mixface='Jung et al. 2021',
-              sn_pair='Jung et al. 2021', multi_similarity='Wang et al. 2019', circle='Sun et al. 2020', triplet='Schroff et al. 2015',
+PAPERS = dict(topofr='Dan et al. 2024', unpg='Jung et al. 2022', gif='Ebrahimi et al. 2025',
+              cosface='Wang et al. 2018', arcface='Deng et al. 2019',
+              magface='Meng et al. 2021', adaface='Kim et al. 2022', curricularface='Huang et al. 2020',
+              mixface='Jung et al. 2021',
+              sn_pair='Jung et al. 2021', multi_similarity='Wang et al. 2019', circle='Sun et al. 2020',
+              triplet='Schroff et al. 2015',
               contrastive='Hadsell et al. 2006', n_pair='Sohn 2016')
-ADDS = dict(negatives=dict(both="filtered negative pairs of the batch beside the class weights (UNPG)", batch='negative pairs of the batch alone'),
-            weight=dict(focal='weights a sample by 1 - g', gum='weights a sample by (1 + h)^lambda', sds='weights a sample by its structure damage (SDE)'))
+ADDS = dict(negatives=dict(both="filtered negative pairs of the batch beside the class weights (UNPG)",
+                           batch='negative pairs of the batch alone'),
+            weight=dict(focal='weights a sample by 1 - g', gum='weights a sample by (1 + h)^lambda',
+                        sds='weights a sample by its structure damage (SDE)'))
 
 def papers_of(method:Method)->str:
     "Who published the parts, in the order in which they are added"
@@ -139,5 +144,7 @@ def check_partners(method:str,     # key of METHODS
     share = partner_share(labels, batch_size, together)
     if share >= ENOUGH_PARTNERS: return
     said = f'method {method!r} needs batches in which people come twice; in this set about {share:.1%} of the samples of a batch of {batch_size} would have a partner'
-    if together == 1: raise ValueError(f'{said} with images_per_identity = 1. Valid: 2 and up, or leave it out ({TOGETHER})')
-    raise ValueError(f'{said}: {(labels.bincount() > 1).sum():,} of {labels.max() + 1:,} people have two images. Valid: min_images = 2, or a method with class weights')
+    if together == 1:
+        raise ValueError(f'{said} with images_per_identity = 1. Valid: 2 and up, or leave it out ({TOGETHER})')
+    raise ValueError(f'{said}: {(labels.bincount() > 1).sum():,} of {labels.max() + 1:,} people have two '
+                     f'images. Valid: min_images = 2, or a method with class weights')

@@ -23,7 +23,7 @@ from ..data.protocols.twins import TWINS
 from ..losses.margins import MARGINS
 from ..losses.ptsa import NORMALISE, VARIANTS
 from ..models import BACKBONES
-from .methods import METHODS, TOGETHER, images_together, methods_table
+from .methods import METHODS, TOGETHER, images_together
 
 # %% ../../nbs/60_training/10_recipe.ipynb #feb658cc
 @dataclass(frozen=True)
@@ -118,25 +118,29 @@ BLOCKS = (DataFields, MethodFields, CodeFields, TrainingFields, ScoringFields, P
 
 # %% ../../nbs/60_training/10_recipe.ipynb #3ee26af9
 CHOICES = dict(backbone=BACKBONES, protocol=PROTOCOLS, method=METHODS, rule=('paper', 'released'),
-               isa_variant=VARIANTS, isa_normalise=NORMALISE, crop=('auto', 'lfw', 'none'), on_corrupt=('raise', 'skip'),
+               isa_variant=VARIANTS, isa_normalise=NORMALISE, crop=('auto', 'lfw', 'none'),
+               on_corrupt=('raise', 'skip'),
                lr_decay=('polynomial', 'cosine', 'step'), flip=('sum', 'concat', 'none'),
                precision=('auto', 'float32', 'bfloat16', 'float16'))
 RANGES = dict(
     min_images=(1, 10**6), left_out=(0, 1), identities=(2, 10**9), shots=(1, 10**6), minority=(0, 0.99),
     images_per_identity=(1, 10**4), alpha=(0, 1e6), xi=(0, 1), power=(0, 100), whisker=(0, 1e9), sample_rate=(1e-6, 1),
     scale=(1e-3, 1e4), margin=(0, math.pi/2), margin_ramp=(0, 1), code_length=(1, 64), vocabulary=(2, 256),
-    homogenise_steps=(0, 10**6), gamma=(0, 1e6), image_size=(16, 4096), embedding_size=(1, 65536), batch_size=(2, 10**6),
+    homogenise_steps=(0, 10**6), gamma=(0, 1e6), image_size=(16, 4096), embedding_size=(1, 65536),
+    batch_size=(2, 10**6),
     epochs=(1, 10**6), max_steps=(1, 10**9), lr=(0, 100), lr_power=(0, 10), warmup=(0, 1), momentum=(0, 0.9999),
     weight_decay=(0, 1), clip=(1e-9, 1e12), seed=(0, 2**62), keep_every=(1, 10**9), protocol_size=(1, 10**8),
-    eval_pairs=(20, 10**8), eval_seconds=(1, 10**7), checkpoint_seconds=(0, 1e6), workers=(0, 1024), read_timeout=(1, 1e6))
+    eval_pairs=(20, 10**8), eval_seconds=(1, 10**7), checkpoint_seconds=(0, 1e6), workers=(0, 1024),
+    read_timeout=(1, 1e6))
 
 # %% ../../nbs/60_training/10_recipe.ipynb #c80bdccc
 def _hint(value, wanted):
     "How a value of the wrong type usually came about"
     if wanted is bool: return ' (write True or False, with a capital letter)'
-    if wanted is str and type(value) in (int, float, bool): return f" (papermill: -r passes text as it is, YAML: write '{value}' in quotes)"
+    if wanted is str and type(value) in (int, float, bool):
+        return f" (papermill: -r passes text as it is, YAML: write '{value}' in quotes)"
     if type(value) is not str: return ''
-    try: number = float(value)
+    try: float(value)
     except ValueError: return ''
     if 'e' not in value.lower(): return ' (write the number without quotes)'
     mantissa, exponent = value.lower().split('e')
@@ -177,15 +181,18 @@ def check_combination(recipe):
     method = METHODS[recipe.method]
     together = recipe.images_per_identity or TOGETHER
     if recipe.data == 'synthetic' and recipe.people is not None:
-        raise ValueError(f'people = {recipe.people!r} goes with a folder in data; synthetic faces have people of their own')
+        raise ValueError(f'people = {recipe.people!r} goes with a folder in data; synthetic faces have people '
+                         f'of their own')
     if recipe.pairs is not None and recipe.protocol in TWINS:
         raise ValueError(f'protocol = {recipe.protocol!r} brings its own pairs; leave out pairs = {recipe.pairs!r}')
     if recipe.minority and (recipe.data != 'synthetic' or recipe.protocol):
         raise ValueError(f'minority = {recipe.minority} goes with synthetic data and its own pairs')
     if recipe.sample_rate < 1 and method.head != 'softmax':
-        raise ValueError(f'sample_rate = {recipe.sample_rate} goes with a softmax over class weights; {recipe.method!r} has none')
+        raise ValueError(f'sample_rate = {recipe.sample_rate} goes with a softmax over class weights; '
+                         f'{recipe.method!r} has none')
     if method.head == 'pairs' and recipe.batch_size and recipe.batch_size <= together:
-        raise ValueError(f'batch_size = {recipe.batch_size} holds one person of {together} images, and {recipe.method!r} '
+        raise ValueError(f'batch_size = {recipe.batch_size} holds one person of {together} images, and '
+                         f'{recipe.method!r} '
                          f'needs two people; valid: {together + 1} and up')
 
 # %% ../../nbs/60_training/10_recipe.ipynb #eac2b3d8
@@ -239,7 +246,8 @@ def method_defaults(recipe:Recipe)->dict: # field -> (value, reason)
     together = images_together(recipe.method)
     out = dict(alpha=(alpha, 'TopoFR: 0.1 for R50, 0.05 for R100 and R200'),
                margin_ramp=_own_or(recipe, 'margin_ramp', 0., 'papers'),
-               images_per_identity=(together, 'losses of pairs need them (Hermans et al. 2017)' if together > 1 else 'papers'))
+               images_per_identity=(together, 'losses of pairs need them (Hermans et al. 2017)' if together > 1
+                                    else 'papers'))
     if method.head == 'gif': return out | dict(margin=(GIF_MARGIN, 'measured for tokens'), codes=_codes())
     margin = _own_or(recipe, 'margin', usual, 'papers') if usual else (usual, 'papers')
     return out | dict(scale=_own_or(recipe, 'scale', 64., 'papers'), margin=margin)
@@ -267,7 +275,8 @@ def size_defaults(recipe:Recipe,
     if recipe.data == 'synthetic' and on_gpu:
         out = dict(identities=(2000, 'a GPU run of minutes'), shots=(40, 'a GPU run of minutes'))
     elif recipe.data == 'synthetic':
-        out = {field: _own_or(recipe, field, few, _speed(recipe)) for field, few in (('identities', 50), ('shots', 10))}
+        out = {field: _own_or(recipe, field, few, _speed(recipe)) for field, few in (('identities', 50),
+                                                                                     ('shots', 10))}
     if recipe.eval_pairs is None and not on_gpu: out['eval_seconds'] = (float(CPU_EVAL_SECONDS), 'pairs shrink to fit')
     return out
 
@@ -286,7 +295,8 @@ def has_half_precision(device:torch.device, precision:str)->bool:
 def warn_of_emulation(recipe:Recipe, device:torch.device):
     "Say that a precision is emulated, and what that costs"
     if has_half_precision(device, recipe.precision): return
-    warnings.warn(f'this CPU has no instructions for {recipe.precision}: a step takes up to 13 times as long as in float32. '
+    warnings.warn(f'this CPU has no instructions for {recipe.precision}: a step takes up to 13 times as long as '
+                  f'in float32. '
                   'precision = "float32" is faster and exact', stacklevel=3)
 
 # %% ../../nbs/60_training/10_recipe.ipynb #e1a3cb73
