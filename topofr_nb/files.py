@@ -217,7 +217,7 @@ def _settle(path, mode):
 
 @contextmanager
 def write_aside(path:str|Path,       # file to replace
-                durable:bool=True,   # whether it must survive a power cut; False where thousands of small files are written
+                durable:bool=True,   # whether it must survive a power cut; False for thousands of small files
                ):
     "Yield a path beside `path`; on success rename it to `path`, on an error remove it"
     path = Path(path)
@@ -290,8 +290,8 @@ def runs_folder(out_dir:str|Path|None=None # folder of the runs; default: runs/ 
     "Folder that holds one folder for each run; not made"
     return Path(out_dir or project_root()/'runs')
 
-def cache_folder(cache:str|Path|None=None,   # folder of the caches; default: TOPOFR_CACHE, else data/cache of the checkout
-                 out_dir:str|Path|None=None, # folder of the runs: its cache/ is used where the checkout's cannot be written
+def cache_folder(cache:str|Path|None=None,   # of the caches; default: TOPOFR_CACHE, else data/cache of the checkout
+                 out_dir:str|Path|None=None, # of the runs: its cache/ is used where the checkout's cannot be written
                 )->Path:
     "Folder for what can be made anew: drawn faces, digests of files"
     valid = 'a folder that you may write, as parameter cache or as environment variable TOPOFR_CACHE'

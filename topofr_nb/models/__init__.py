@@ -54,7 +54,7 @@ def create_backbone(name:str,               # "r18", "r34", "r50", "r100", "r200
                     embedding_size:int=512, # d, length of the feature
                     image_size:int=112,     # height and width in pixels, divisible by 16
                    )->nn.Module:            # (b, 3, image_size, image_size) in [-1, 1] -> (b, d) float32
-    "A network by its name, with fresh weights from torch's generator; ValueError on an unknown name or an impossible size"
+    "A network by its name, with fresh weights from torch's generator"
     one_of('backbone', name, BACKBONES)
     if not isinstance(embedding_size, int) or embedding_size < 1:
         raise ValueError(f'embedding_size {embedding_size!r} is not valid: a feature has 1 or more numbers, '

@@ -24,8 +24,8 @@ class Method(NamedTuple):
     perturb: bool=False    # RSP on the network's input
     align: bool=False      # ISA between clean pixels and features
     weight: str='none'     # of each sample's loss: "none", "focal" (1 - g), "gum" (1 + h)^lambda, "sds" their product
-    negatives: str='class' # pairs that the positive is set against: "class" weights, the "batch" alone, or "both" (UNPG)
-    head: str='softmax'    # "softmax" over class weights, "gif" over the tokens of a code, "pairs": a loss of pairs alone
+    negatives: str='class' # what the positive is set against: "class" weights, the "batch" alone, or "both" (UNPG)
+    head: str='softmax'    # "softmax" over class weights, "gif" over tokens of a code, "pairs": pairs alone
     pairs: str=''          # loss of the batch's pairs, key of PAIR_LOSSES
     tokens: bool=True      # GIF: the token loss L_C
     regression: bool=True  # GIF: the regression L_AR
@@ -143,7 +143,8 @@ def check_partners(method:str,     # key of METHODS
     if not METHODS[method].pairs: return
     share = partner_share(labels, batch_size, together)
     if share >= ENOUGH_PARTNERS: return
-    said = f'method {method!r} needs batches in which people come twice; in this set about {share:.1%} of the samples of a batch of {batch_size} would have a partner'
+    said = (f'method {method!r} needs batches in which people come twice; in this set about {share:.1%} '
+            f'of the samples of a batch of {batch_size} would have a partner')
     if together == 1:
         raise ValueError(f'{said} with images_per_identity = 1. Valid: 2 and up, or leave it out ({TOGETHER})')
     raise ValueError(f'{said}: {(labels.bincount() > 1).sum():,} of {labels.max() + 1:,} people have two '

@@ -29,9 +29,9 @@ from .methods import METHODS, TOGETHER, images_together
 @dataclass(frozen=True)
 class DataFields:
     "What is trained on"
-    data: str = 'synthetic'         # "synthetic", or what `open_faces` recognises: folder, list, RecordIO, shards, LFW, K-FACE
-    form: str|None = None           # key of `data.formats.FORMATS` where `data` could be read in two ways; None: recognised
-    crop: str = 'auto'              # "lfw": the middle of a raw 250 x 250 LFW picture; "none"; "auto": by the images' sizes
+    data: str = 'synthetic'         # "synthetic", or faces: folder, list, RecordIO, shards, LFW, K-FACE
+    form: str|None = None           # key of `data.formats.FORMATS`; None: recognised
+    crop: str = 'auto'              # "lfw": middle of a raw 250 x 250 LFW picture; "none"; "auto": by the sizes
     people: str|None = None         # file with the names to train on; None: everybody who is not in the pairs
     min_images: int = 1             # people with fewer images are left out (folders)
     left_out: float = 0.01          # part of the files that may be no readable image before it is an error
@@ -47,7 +47,7 @@ class MethodFields:
     "Which losses, and the numbers in them"
     method: str = 'topofr'            # key of METHODS
     rule: str = 'paper'               # entropy, mixture and score as in the "paper" or the "released" code
-    isa_variant: str = 'symmetric'    # "symmetric" (paper), "sorted" (released code), or another of `losses.ptsa.VARIANTS`
+    isa_variant: str = 'symmetric'    # "symmetric" (paper), "sorted" (released code), or another of VARIANTS
     isa_normalise: str = 'mean'       # "none" (eq. 2 as printed), "released" or "mean"
     alpha: float|None = None          # weight of the alignment loss; paper: 0.1 (R50), 0.05 (R100, R200)
     xi: float = 0.2                   # probability that a sample is perturbed
@@ -80,7 +80,7 @@ class TrainingFields:
     epochs: int|None = None           # passes over the data
     max_steps: int|None = None        # stop after so many steps; None: all epochs
     lr: float|None = None             # learning rate at the start; paper: 0.1 at 4 x 128
-    lr_decay: str = 'polynomial'      # "polynomial" (TopoFR), "cosine" (UNPG, GIF), or "step": a tenth at 4/7 and at 6/7
+    lr_decay: str = 'polynomial'      # "polynomial" (TopoFR), "cosine" (UNPG, GIF), "step": a tenth at 4/7 and 6/7
     lr_power: float = 2.0             # of the polynomial decay (1 - t)^power
     warmup: float|None = None         # part of the training over which the learning rate rises from 0; paper: 0
     momentum: float = 0.9             # of SGD
@@ -94,8 +94,8 @@ class TrainingFields:
 @dataclass(frozen=True)
 class ScoringFields:
     "What the run is scored on"
-    pairs: str|None = None            # pair list, .bin, or folder of a protocol; None: built-in pairs for synthetic data
-    protocol: str|None = None         # "syn_..." for a built-in twin, or what `pairs` is: lfw, ijbc, ...; None: recognised
+    pairs: str|None = None            # pair list, .bin, or folder of a protocol; None: built-in for synthetic data
+    protocol: str|None = None         # "syn_..." for a twin, or what `pairs` is: lfw, ijbc, ...; None: recognised
     protocol_size: int|None = None    # size of a twin, in its unit; None: the twin's default
     eval_pairs: int|None = None       # number of verification pairs; None: all, or as many as eval_seconds allow
     eval_seconds: float|None = None   # time budget of the evaluation; None: no limit on a GPU
@@ -105,7 +105,7 @@ class ScoringFields:
 class PlaceFields:
     "Where and how it is computed; no part of a run's identity"
     out_dir: str|None = None          # folder that gets runs/<id>/; None: runs/ of the checkout
-    cache: str|None = None            # folder of what can be made anew; None: TOPOFR_CACHE, else data/cache of the checkout
+    cache: str|None = None            # folder of what can be made anew; None: TOPOFR_CACHE, else data/cache
     resume: bool = True               # go on from the last checkpoint of the same recipe
     checkpoint_seconds: float = 60.0  # a checkpoint is renewed after so many seconds
     device: str = 'auto'              # "auto", "cpu", "cuda", "cuda:1", "mps"
@@ -225,7 +225,8 @@ GIF_MARGIN = 0.1        # of each token
 
 def _speed(recipe):
     "Why a CPU run is as short as it is"
-    return f'{recipe.backbone} trains about {BACKBONES[recipe.backbone].cpu_images_per_second} images/s on two CPU cores'
+    rate = BACKBONES[recipe.backbone].cpu_images_per_second
+    return f'{recipe.backbone} trains about {rate} images/s on two CPU cores'
 
 def _own_or(recipe, field, value, reason):
     "What the backbone needs, measured; else `value`"
@@ -306,7 +307,8 @@ def resolve(recipe:Recipe,
     "Fill in the fields that are open for this backbone and device"
     on_gpu = device.type != 'cpu'
     precision = (half_precision(device), 'GPU') if on_gpu else ('float32', 'CPU')
-    values = method_defaults(recipe) | schedule_defaults(recipe, on_gpu) | size_defaults(recipe, on_gpu) | dict(precision=precision)
+    values = method_defaults(recipe) | schedule_defaults(recipe, on_gpu) | size_defaults(recipe, on_gpu)
+    values['precision'] = precision
     chosen = {field: pair for field, pair in values.items() if getattr(recipe, field) in (None, 'auto')}
     full = dataclasses.replace(recipe, **{field: value for field, (value, _) in chosen.items()})
     warn_of_emulation(full, device)
