@@ -14,7 +14,6 @@ from pathlib import Path
 import torch
 
 from ..core import one_of, pick_device, project_root, seeded_generator
-from ..data.protocols.formats import describe_protocol
 from ..data.perturb import to_float
 from ..data.protocols import PairSet
 from ..evaluation.embed import embed, stack_images
@@ -57,7 +56,7 @@ def scored_images(recipe:Recipe # resolved
         return faces, f'{len(faces):,} training images (no pairs are given)'
     if isinstance(target, dict): target = next(iter(target.values()))
     if recipe.eval_pairs and isinstance(target, PairSet): target = target.subset(recipe.eval_pairs)
-    return target.images, describe_protocol(target)
+    return target.images, target.describe()
 
 def random_batches(images,      # from `scored_images`
                    size:int=128,# images per batch

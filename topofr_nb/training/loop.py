@@ -18,7 +18,7 @@ from tqdm import tqdm
 from .. import __version__
 from ..core import pick_device, project_root
 from ..files import write_aside
-from ..data.protocols.formats import Protocol, describe_protocol
+from ..data.protocols.formats import Protocol
 from ..data.protocols import PairSet
 from ..evaluation.embed import Embedder
 from ..evaluation.score import forget_features, score
@@ -115,7 +115,7 @@ def prepare(recipe:Recipe,      # from `make_recipe`
         full, reasons['batch_size'] = dataclasses.replace(full, batch_size=len(faces)), 'all training images'
     RunOrder(len(faces), full.batch_size, full.seed, 1)
     reasons['data'] = faces.said
-    if target is not None: reasons['protocol'] = describe_protocol(target)
+    if target is not None: reasons['protocol'] = target.describe()
     folder = out/run_id(full, fingerprint(faces, target))
     folder.mkdir(exist_ok=True)
     with write_aside(folder/'recipe.json') as aside: aside.write_text(recipe_json(full))

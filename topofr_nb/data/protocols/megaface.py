@@ -16,20 +16,25 @@ import torch
 from torch.utils.data import Dataset
 
 from ...files import folder_aside
-from ..folders import first_few
-from .pairs import ImageFiles
+from ..lists import first_few
+from .pairs import ImageFiles, ProtocolSet
 
 # %% ../../../nbs/10_data/40_protocols/30_megaface.ipynb #8e6b2512
 @dataclass(frozen=True, eq=False)
-class IdentificationSet:
+class IdentificationSet(ProtocolSet):
     "Probes with labels and distractors without"
     images:Sequence|Dataset        # n faces, [i] -> (3, h, w) uint8 RGB
     probe_index:torch.Tensor       # (q,) int64 rows of images
     probe_labels:torch.Tensor      # (q,) int64: person of each probe
     distractor_index:torch.Tensor  # (k,) int64 rows of images
     name:str                       # shown with the scores
+    people:frozenset = frozenset() # names of the people of the probes; distractors are strangers
+    lists:tuple = ()               # text files that were read
 
     def __len__(self): return len(self.images)
+
+    def describe(self)->str: # in one line: who is searched among how many
+        return f'{self.name}: {len(self.probe_index):,} probes, {len(self.distractor_index):,} distractors'
 
 # %% ../../../nbs/10_data/40_protocols/30_megaface.ipynb #4d2a2132
 FACESCRUB, MEGAFACE = 'facescrub_features_list.json', 'megaface_features_list.json'
@@ -110,10 +115,12 @@ def read_megaface(folder:str|Path,           # with facescrub_images/, megaface_
     for path, names, images in ((probe_list, probes, 'facescrub_images'), (strangers_list, strangers, 'megaface_images')):
         _check_list(path, names, folder/images)
     if len(set(people)) == len(people): raise ValueError(f'{probe_list}: nobody has two probes, so there is nobody to search for')
+    noise_lists = (folder/name for name in ('facescrub_noises.txt', 'megaface_noises.txt'))
+    lists = probe_list, strangers_list, *(path for path in noise_lists if path.is_file())
     number = {who: i for i, who in enumerate(dict.fromkeys(people))}
     paths = [f'{folder}/facescrub_images/{p}' for p in probes] + [f'{folder}/megaface_images/{p}' for p in strangers]
     return IdentificationSet(ImageFiles(paths, image_size), torch.arange(len(probes)), torch.tensor([number[who] for who in people]),
-                             torch.arange(len(probes), len(paths)), 'megaface')
+                             torch.arange(len(probes), len(paths)), 'megaface', frozenset(people), lists)
 
 # %% ../../../nbs/10_data/40_protocols/30_megaface.ipynb #1b02c260
 def _write_images(folder, faces):

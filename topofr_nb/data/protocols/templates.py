@@ -14,17 +14,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import Dataset
 
 from ...core import one_of
 from ...files import folder_aside
 from ..align import AlignedImages, read_landmarks
-from ..folders import first_few
+from ..lists import first_few
+from .pairs import ProtocolSet, SomeImages
 from .template_lists import read_template_media, read_template_pairs, read_template_subjects
 
 # %% ../../../nbs/10_data/40_protocols/25_templates.ipynb #1f5892e1
 @dataclass(frozen=True, eq=False)
-class TemplateSet:
+class TemplateSet(ProtocolSet):
     "Images in templates, pairs of templates for 1:1, galleries and probes for 1:N"
     images:Sequence|Dataset       # n faces, [i] -> (3, h, w) uint8 RGB
     template_ids:torch.Tensor     # (n,) int64: template of each image
@@ -36,8 +37,12 @@ class TemplateSet:
     galleries:dict                # {"G1": (template ids (g,) int64, subjects (g,) int64), ...}; may be empty
     probes:tuple|None             # (template ids (q,) int64, subjects (q,) int64)
     name:str                      # shown with the scores
+    lists:tuple=()                # text files that were read
 
     def __len__(self): return len(self.template_ids)
+
+    def describe(self)->str: # in one line: what is compared
+        return f'{self.name}: {len(self.same):,} pairs of templates, {len(self):,} images'
 
     def subset(self, n:int,        # number of pairs
               )->'TemplateSet':    # n pairs, or n - 1 when n is odd
@@ -54,7 +59,7 @@ class TemplateSet:
     def _only(self, templates):
         "The images, galleries and probes of some templates"
         rows = torch.nonzero(torch.isin(self.template_ids, templates)).flatten()
-        images = self.images[rows] if isinstance(self.images, torch.Tensor) else Subset(self.images, rows.tolist())
+        images = self.images[rows] if isinstance(self.images, torch.Tensor) else SomeImages(self.images, rows.tolist())
         keep = lambda ids, subjects: tuple(x[torch.isin(ids, templates)] for x in (ids, subjects))
         galleries = {name: keep(*gallery) for name, gallery in self.galleries.items()}
         return replace(self, images=images, template_ids=self.template_ids[rows], media_ids=self.media_ids[rows],
@@ -89,6 +94,10 @@ def _read_images(folder, kind):
     return [f'{crops}/{name}' for name in names], *torch.from_numpy(ids.copy()).T.contiguous(), landmarks, torch.from_numpy(scores).float()
 
 # %% ../../../nbs/10_data/40_protocols/25_templates.ipynb #9b7de5fb
+def _lists(folder, kind):
+    "The lists of a folder that are there"
+    return tuple(sorted((folder/'meta').glob(f'{kind}_*')))
+
 def read_ijb(folder:str|Path,      # with meta/ and loose_crop/
              name:str|None=None,   # "ijbb" or "ijbc"; None recognises it from the files
              image_size:int=112,   # height and width of the aligned images, in pixels
@@ -104,7 +113,7 @@ def read_ijb(folder:str|Path,      # with meta/ and loose_crop/
     a, b, same = read_template_pairs(pairs, templates) if pairs.is_file() else (none, none, none.bool())
     galleries = {g: read_template_subjects(path, templates) for g, path in zip(GALLERIES[kind], lists) if path.is_file()}
     return TemplateSet(AlignedImages(paths, landmarks, image_size), template_ids, media_ids, scores, a, b, same,
-                       galleries, read_template_subjects(probes, templates) if probes.is_file() else None, kind)
+                       galleries, read_template_subjects(probes, templates) if probes.is_file() else None, kind, _lists(folder, kind))
 
 # %% ../../../nbs/10_data/40_protocols/25_templates.ipynb #12cacae4
 def _write_lines(path, lines):
