@@ -9,7 +9,7 @@ __all__ = ['NO_IMAGES', 'read_people', 'choose_names', 'LeftOut', 'say_left_out'
 # %% ../../nbs/10_data/30_folders.ipynb #6062b763
 import os, re, unicodedata, warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -42,16 +42,17 @@ def choose_names(known:Iterable[str],                     # names of a set
                  people:Iterable[str]|str|Path|None=None, # names to keep, or a file of names; None keeps all
                  exclude:Iterable[str]|str|Path=(),       # names to leave out, or a file
                  where:str='the set',                     # what an error calls the set
+                 key:Callable=person_key,                 # what two spellings of a name have in common
                 )->set[str]:                              # those of `known` that stay
     "Names that are kept; ValueError for chosen people who are not there"
     known, spellings = set(known), {}
-    for name in known: spellings.setdefault(person_key(name), set()).add(name)
+    for name in known: spellings.setdefault(key(name), set()).add(name)
     keep, unknown = set(known), []
     if people is not None:
-        found = {name: {name} if name in known else spellings.get(person_key(name), set()) for name in _listed(people)}
+        found = {name: {name} if name in known else spellings.get(key(name), set()) for name in _listed(people)}
         keep, unknown = set().union(*found.values()), sorted(name for name, same in found.items() if not same)
     if unknown: raise ValueError(f'{len(unknown)} of the chosen people are not in {where}: {first_few(unknown)}')
-    return keep.difference(*(spellings.get(person_key(name), ()) for name in _listed(exclude)))
+    return keep.difference(*(spellings.get(key(name), ()) for name in _listed(exclude)))
 
 # %% ../../nbs/10_data/30_folders.ipynb #bbcb142e
 NO_IMAGES = frozenset("""
@@ -283,14 +284,19 @@ def as_path(value,           # what the user gave
 
 # %% ../../nbs/10_data/30_folders.ipynb #fddb3707
 def _find(root, left_out, nested):
-    "Where faces come from: the list if there is one, (path, name) of each, what is left out"
+    "The list if there is one, (path, name) of each face, what is left out, whether names are numbers of a list"
     if not root.exists():
         raise FileNotFoundError(f'{root} does not exist. Valid: a folder <person>/<image>, or a list of lines '
                                 f'path label')
     listing = root if root.is_file() else root/'label.txt'
-    if not listing.is_file(): return None, *_scan(root, left_out, nested)
+    if not listing.is_file(): return None, *_scan(root, left_out, nested), False
     _check(listing, found := _parse(listing))
-    return listing, [(image, str(label)) for _, image, label in sorted(found, key=lambda item: item[2])], ''
+    found = sorted(found, key=lambda item: item[2])
+    return listing, [(image, str(label)) for _, image, label in found], '', isinstance(found[0][2], int)
+
+def _often_enough(faces, min_images):
+    counts = Counter(name for _, name in faces)
+    return [face for face in faces if counts[face[1]] >= min_images]
 
 class FaceFolder(LabelledFiles):
     "Faces of `root/<person>/<image>`, or of a list of images and labels"
@@ -306,12 +312,12 @@ class FaceFolder(LabelledFiles):
                 ):
         one_of('on_corrupt', on_corrupt, ('raise', 'skip'))
         self.root, self.image_size, self.skipped = as_path(root), image_size, []
-        self.listing, faces, self.left_out = _find(self.root, left_out, nested)
-        keep = choose_names({name for _, name in faces}, people, exclude, self.root)
+        self.listing, faces, self.left_out, self.numbered = _find(self.root, left_out, nested)
+        key = str if self.numbered else person_key
+        keep = choose_names({name for _, name in faces}, people, exclude, self.root, key)
         faces = [face for face in faces if face[1] in keep]
         if on_corrupt == 'skip': faces, self.skipped = _readable_only(faces)
-        counts = Counter(name for _, name in faces)
-        faces = [(path, name) for path, name in faces if counts[name] >= min_images]
+        faces = _often_enough(faces, min_images)
         self.paths, self.names = [path for path, _ in faces], list(dict.fromkeys(name for _, name in faces))
         label = {name: i for i, name in enumerate(self.names)}
         self.labels = torch.tensor([label[name] for _, name in faces], dtype=torch.int64)
@@ -327,24 +333,29 @@ class FaceFolder(LabelledFiles):
 
 # %% ../../nbs/10_data/30_folders.ipynb #9654d33c
 def _image(dataset, i):
-    "Image `i`, or None when it cannot be read"
+    "Image `i`, or the error why it cannot be read"
     try: item = dataset[i]
-    except (ValueError, OSError): return None
+    except (ValueError, OSError) as error: return error
     return item[0] if isinstance(item, tuple) else item
 
 def decode_all(dataset:Dataset,    # of (uint8 image, label), or of images
                progress:bool=True, # show a bar when it takes more than a second
-              )->tuple[torch.Tensor, list[int]]: # (n, 3, h, w) uint8; images that cannot be read
-    "Decode a whole dataset once, with threads"
-    n = len(dataset)
-    first = next((image for image in (_image(dataset, i) for i in range(n)) if image is not None), torch.empty(0))
-    images = torch.empty((n, *first.shape), dtype=torch.uint8)
+               keep:bool=True,     # False looks whether all can be read, and keeps nothing
+              )->tuple[torch.Tensor, dict[int, str]]: # (n, 3, h, w) uint8; images that cannot be read: the reason
+    "Decode each image of a dataset once, with threads"
+    n, corrupt, images = len(dataset), {}, torch.empty(0, dtype=torch.uint8)
     def place(i):
         image = _image(dataset, i)
-        if image is not None: images[i] = image
-        return image is not None
-    good = in_threads(place, range(n), 'load', progress)
-    return images, [i for i in range(n) if not good[i]]
+        if isinstance(image, Exception): corrupt[i] = str(image)
+        elif keep: images[i] = image
+    for start in range(n):
+        if isinstance(first := _image(dataset, start), Exception): corrupt[start] = str(first)
+        else: break
+    if keep and n and start not in corrupt:
+        images = torch.empty((n, *first.shape), dtype=torch.uint8)
+        images[start] = first
+    in_threads(place, range(start + 1 if n else 0, n), 'load', progress)
+    return images, dict(sorted(corrupt.items()))
 
 # %% ../../nbs/10_data/30_folders.ipynb #0c6bce2a
 def load_all(dataset:Dataset,    # of (uint8 image, label), or of images
