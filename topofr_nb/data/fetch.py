@@ -99,6 +99,7 @@ def image_sizes(read:Callable[[int], bytes], # first bytes of image i, all of th
         except (ValueError, OSError): continue
     return sizes
 
+# %% ../../nbs/10_data/32_fetch.ipynb #9af9d492
 def file_sizes(paths:Sequence[str|Path])->Counter: # (width, height) in pixels: files
     "`image_sizes` of image files, of which the first 256 KB are read"
     def first_bytes(i):

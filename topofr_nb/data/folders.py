@@ -282,7 +282,7 @@ def as_path(value,           # what the user gave
                      f'papermill keeps digits as text '
                      f'with -r {what} {value} instead of -p')
 
-# %% ../../nbs/10_data/30_folders.ipynb #fddb3707
+# %% ../../nbs/10_data/30_folders.ipynb #e0f2fada
 def _find(root, left_out, nested):
     "The list if there is one, (path, name) of each face, what is left out, whether names are numbers of a list"
     if not root.exists():
@@ -298,6 +298,7 @@ def _often_enough(faces, min_images):
     counts = Counter(name for _, name in faces)
     return [face for face in faces if counts[face[1]] >= min_images]
 
+# %% ../../nbs/10_data/30_folders.ipynb #fddb3707
 class FaceFolder(LabelledFiles):
     "Faces of `root/<person>/<image>`, or of a list of images and labels"
     def __init__(self,

@@ -31,8 +31,10 @@ def has_people(path:Path,   # a folder
                most:int=50, # folders to look into
               )->bool:
     "Whether there are folders with images, at one or two levels"
-    def folders(place): return [e for e in os.scandir(place) if not e.name.startswith('.') and e.is_dir()][:most]
-    def images(place): return any(os.path.splitext(e.name)[1].lower() in EXTENSIONS for e in os.scandir(place))
+    def folders(place):
+        with os.scandir(place) as entries:
+            return [e.path for e in entries if not e.name.startswith('.') and e.is_dir()][:most]
+    def images(place): return any(os.path.splitext(name)[1].lower() in EXTENSIONS for name in os.listdir(place))
     return path.is_dir() and any(images(one) or any(map(images, folders(one))) for one in folders(path))
 
 # %% ../../nbs/10_data/38_formats.ipynb #9a6a1309

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..core import project_root, seeded_generator
 from ..data.folders import first_few, load_all
-from ..data.formats import FORMS, open_faces
+from ..data.formats import open_faces
 from ..data.protocols.formats import Protocol, open_protocol
 from ..data.protocols import PairSet, synthetic_pairs
 from ..data.synthetic import SyntheticFaces, render_cache
@@ -82,13 +82,13 @@ def open_training_data(recipe:Recipe,                # resolved
         read = lambda progress: render_cache(faces, CACHE, progress)[dataset.kept] if recipe.minority else render_cache(faces, CACHE, progress)
     else:
         people = getattr(protocol, 'people', ())
-        dataset, form = open_faces(recipe.data, recipe.image_size, recipe.min_images, recipe.people, people, recipe.on_corrupt)
+        dataset, _ = open_faces(recipe.data, recipe.image_size, recipe.min_images, recipe.people, people, recipe.on_corrupt)
         shared = {os.path.abspath(p) for p in getattr(dataset, 'paths', ())} & {os.path.abspath(p) for p in getattr(protocol, 'files', ())}
         if shared: raise ValueError(f'{len(shared)} training images are also in the pairs {recipe.pairs!r}, take them out of one: {first_few(sorted(shared))}')
         read = lambda progress: load_all(dataset, progress).numpy()
         left_out = f'the {len(people)} people of the pairs are not trained on' if people and hasattr(dataset, 'names') else \
                    'whether people of the protocol are among them cannot be seen'
-        said = f'{FORMS[form]}: {len(dataset):,} images of {dataset.num_classes:,} people' + (f'; {left_out}' if protocol else '')
+        said = f'{dataset.said}: {len(dataset):,} images of {dataset.num_classes:,} people' + (f'; {left_out}' if protocol else '')
     return FaceBatches(dataset, said, read if len(dataset)*3*recipe.image_size**2 <= MEMORY_LIMIT else None)
 
 # %% ../../nbs/60_training/25_sources.ipynb #7e5bccde

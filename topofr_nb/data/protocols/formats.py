@@ -6,12 +6,12 @@
 __all__ = ['Protocol', 'PAIRS', 'FOLDERS', 'PROTOCOLS', 'recognise_protocol', 'open_protocol']
 
 # %% ../../../nbs/10_data/40_protocols/50_formats.ipynb #59a0b3a4
+import re
 from dataclasses import replace
 from pathlib import Path
 
 from ...core import one_of
-from ..fetch import CentreCrop
-from ..formats import LFW_SIDE, holds, lfw_people
+from ..fetch import LFW_SIDE, CentreCrop, choose_crop, file_sizes, lfw_people
 from ..kface import is_kface, read_kface_pairs
 from ..lists import Files
 from .megaface import IdentificationSet, read_megaface
@@ -40,7 +40,7 @@ def recognise_protocol(path:str|Path)->str: # "pairs", or one of FOLDERS
     if find_rfw(path): return 'rfw'
     if is_kface(path): return 'kface'
     if any((path/name).is_dir() for name in FARS): return 'mfr'
-    if holds(path, r'(facescrub|megaface).*'): return 'megaface'
+    if any(re.match(r'facescrub|megaface', entry.name) for entry in path.iterdir()): return 'megaface'
     raise ValueError(f'{path} holds no protocol that is known: {", ".join(FOLDERS)}. Pairs are named by their list or .bin')
 
 # %% ../../../nbs/10_data/40_protocols/50_formats.ipynb #5c5f3dc7
@@ -80,9 +80,11 @@ def _read(kind, path, root, image_size):
     if kind in ('cfp', 'rfw'): return (read_cfp if kind == 'cfp' else read_rfw)(path, root, image_size)
     return (read_mfr if kind == 'mfr' else read_megaface)(path, image_size=image_size)
 
-def _open_list(protocol, path, folder, image_size):
+def _open_list(protocol, path, folder, image_size, crop):
     "A pair list or a .bin"
     if folder is not None and (people := lfw_people(folder)):
+        found = load_pairs(path, people, image_size)
+        if choose_crop(file_sizes(found.images.paths), crop, people) == 'none': return found
         found = load_pairs(path, people, LFW_SIDE)
         return replace(found, images=CentreCrop(found.images, image_size=image_size))
     if protocol == 'kface' or folder is not None and is_kface(folder): return _kface(folder, [path], image_size)
@@ -102,6 +104,7 @@ def open_protocol(protocol:str|None=None,       # of PROTOCOLS; None recognises 
                   size:int|None=None,           # of a twin, in its unit; None: its default
                   cache:str|Path|None=None,     # where twins are drawn; None: the folder of the caches
                   progress:bool=True,           # show a bar when drawing a twin takes more than a second
+                  crop:str='auto',              # one of data.fetch.CROPS: whether pictures of LFW are cut
                  )->Protocol:
     "What is to be scored, by name, by files, or both"
     if protocol is not None: one_of('protocol', protocol, PROTOCOLS)
@@ -113,4 +116,4 @@ def open_protocol(protocol:str|None=None,       # of PROTOCOLS; None recognises 
     _check_kind(protocol, kind, path)
     if kind != 'pairs': return _named(_read(kind, path, root if pairs else None, image_size), protocol)
     folder = Path(root).parent if root is not None and Path(root).is_file() else root
-    return _named(_open_list(protocol, path, folder, image_size), protocol)
+    return _named(_open_list(protocol, path, folder, image_size, crop), protocol)
