@@ -25,6 +25,7 @@ def derive_seed(*parts, # anything with a stable `repr`: the recipe's seed, a pu
     "A seed for one purpose, the same on every machine and in every process"
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], 'little') >> 1
 
+# %% ../nbs/00_core.ipynb #a238297f
 def seeded_generator(*parts, device='cpu')->torch.Generator:
     "A `torch.Generator` seeded by `derive_seed(*parts)`"
     return torch.Generator(device).manual_seed(derive_seed(*parts))

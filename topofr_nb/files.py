@@ -25,6 +25,7 @@ except ImportError: fcntl = None # Windows
 # %% ../nbs/05_files.ipynb #e195a9c0
 class CannotWrite(OSError, ValueError): "A place takes nothing more; the message names it and what would be valid"
 
+# %% ../nbs/05_files.ipynb #f84290cd
 REASONS = {errno.ENOSPC: 'the disk is full', errno.EDQUOT: 'the quota is used up',
            errno.EROFS: 'the place is read-only',
            errno.EACCES: 'permission is denied', errno.EPERM: 'permission is denied',
@@ -255,6 +256,7 @@ def remove_half_written(folder:str|Path # folder in which nobody writes
         else: path.unlink(missing_ok=True)
     return len(found)
 
+# %% ../nbs/05_files.ipynb #605b9559
 class FolderLock(FileLock):
     "One writer in a folder: `with FolderLock(folder): ...`"
     def __init__(self,
@@ -285,11 +287,13 @@ def writable_folder(folder:str|Path,       # made if missing
     except OSError as error: raise cannot_write(folder, error.errno, valid) from None
     return folder
 
+# %% ../nbs/05_files.ipynb #d18ccdeb
 def runs_folder(out_dir:str|Path|None=None # folder of the runs; default: runs/ of the checkout
                )->Path:
     "Folder that holds one folder for each run; not made"
     return Path(out_dir or project_root()/'runs')
 
+# %% ../nbs/05_files.ipynb #b726bbd7
 def cache_folder(cache:str|Path|None=None,   # of the caches; default: TOPOFR_CACHE, else data/cache of the checkout
                  out_dir:str|Path|None=None, # of the runs: its cache/ is used where the checkout's cannot be written
                 )->Path:
@@ -403,6 +407,7 @@ def seal(path:str|Path # file that is finished
     path = Path(path)
     with write_aside(_seal_path(path)) as aside: aside.write_text(f'{file_digest(path)}  {path.name}\n')
 
+# %% ../nbs/05_files.ipynb #3c4220aa
 def is_whole(path:str|Path,            # file that may have a seal
              cache:str|Path|None=None, # folder of the remembered digests, see `cache_folder`
             )->bool:

@@ -72,6 +72,7 @@ class BackboneInfo(NamedTuple):
     parameters:float    # learned numbers, in millions
     gflops:float        # multiply-adds for one image, in units of 10^9
 
+# %% ../../nbs/20_models/40_backbones.ipynb #267c2d0c
 def backbone_info(name:str,               # one of `BACKBONES`
                   embedding_size:int=512, # d, length of the feature
                   image_size:int=112,     # height and width in pixels

@@ -44,6 +44,7 @@ def margin_methods()->dict[str, Method]:
             found[name] = Method(margin, **parts)
     return found
 
+# %% ../../nbs/60_training/05_methods.ipynb #ce0d6cdd
 def pair_methods()->dict[str, Method]:
     "Every loss of pairs: alone, or beside the softmax that it names"
     return {name: Method(loss.softmax or 'softmax', head='softmax' if loss.softmax else 'pairs', pairs=name)
@@ -94,6 +95,7 @@ def papers_of(method:Method)->str:
     whose = [PAPERS.get(name, '') for name, there in parts if there] or [PAPERS.get(method.margin, '')]
     return ' and '.join(dict.fromkeys(filter(None, whose)))
 
+# %% ../../nbs/60_training/05_methods.ipynb #84951512
 def adds(method:Method)->str:
     "What a method adds to a plain softmax, in words"
     if method.head == 'pairs': return f'{method.pairs} over the pairs of the batch, without class weights'

@@ -87,6 +87,7 @@ class TrainingFields:
     weight_decay: float = 5e-4        # 5e-4 (MS1MV2), 1e-4 (Glint360K)
     clip: float = 5.0                 # largest gradient norm
     precision: str = 'auto'           # of the backbone: "float32", "bfloat16", "float16"
+    weights: str|None = None          # start from these weights: a checkpoint of a run, or a published .pth
     seed: int = 0                     # of everything random
     keep_every: int|None = None       # keep the backbone of every so many steps in runs/<id>/steps
 
@@ -108,6 +109,7 @@ class PlaceFields:
     cache: str|None = None            # folder of what can be made anew; None: TOPOFR_CACHE, else data/cache
     resume: bool = True               # go on from the last checkpoint of the same recipe
     checkpoint_seconds: float = 60.0  # a checkpoint is renewed after so many seconds
+    other_code: str = 'refuse'        # an unfinished run of other source code: "refuse", or "go on"
     device: str = 'auto'              # "auto", "cpu", "cuda", "cuda:1", "mps"
     workers: int = 0                  # processes that read images
     read_timeout: float = 600.0       # seconds without an image after which the run ends
@@ -169,6 +171,7 @@ def kinds_of(record # dataclass, or an instance
     "Types of a dataclass's fields"
     return {field.name: get_args(field.type) or (field.type,) for field in dataclasses.fields(record)}
 
+# %% ../../nbs/60_training/10_recipe.ipynb #f1568056
 def check_fields(record # instance of a frozen dataclass, called from its `__post_init__`
                 ):
     "Check every field of a record that is being made"
@@ -212,6 +215,7 @@ def make_checked(record:type, # dataclass that checks itself
     for name in values: one_of('parameter', name, fields)
     return record(**values)
 
+# %% ../../nbs/60_training/10_recipe.ipynb #51616102
 def make_recipe(**values # fields of Recipe
                )->Recipe:
     "A Recipe from typed names"
@@ -268,6 +272,7 @@ def schedule_defaults(recipe:Recipe,
     steps = max(2, int(CPU_TRAIN_SECONDS*backbone.cpu_images_per_second/batch))
     return out | dict(max_steps=_own_or(recipe, 'max_steps', steps, _speed(recipe)))
 
+# %% ../../nbs/60_training/10_recipe.ipynb #a4fbcb6b
 def size_defaults(recipe:Recipe,
                   on_gpu:bool,
                  )->dict: # field -> (value, reason)
@@ -287,12 +292,14 @@ def half_precision(device:torch.device)->str:
     has_it = device.type == 'cuda' and torch.cuda.is_bf16_supported(including_emulation=False)
     return 'bfloat16' if has_it else 'float16'
 
+# %% ../../nbs/60_training/10_recipe.ipynb #a513ff61
 def has_half_precision(device:torch.device, precision:str)->bool:
     "Whether the device computes in it; a CPU may emulate it"
     if device.type != 'cpu' or precision not in ('bfloat16', 'float16'): return True
     if precision == 'float16': return False
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
+# %% ../../nbs/60_training/10_recipe.ipynb #bfaa047f
 def warn_of_emulation(recipe:Recipe, device:torch.device):
     "Say that a precision is emulated, and what that costs"
     if has_half_precision(device, recipe.precision): return
@@ -315,12 +322,13 @@ def resolve(recipe:Recipe,
     return full, {field: reason for field, (_, reason) in chosen.items()}
 
 # %% ../../nbs/60_training/10_recipe.ipynb #bde8f051
-PATHS = ('data', 'form', 'left_out', 'pairs', 'people') # ways to the data; its fingerprint counts instead
+PATHS = ('data', 'form', 'left_out', 'pairs', 'people', 'weights') # ways to the data; its fingerprint counts instead
 
 def recipe_json(recipe:Recipe)->str:
     "A recipe as a file holds it"
     return json.dumps(dataclasses.asdict(recipe), indent=1)
 
+# %% ../../nbs/60_training/10_recipe.ipynb #0693d23b
 def run_id(recipe:Recipe,       # resolved
            fingerprint:str='',  # of real data and pairs: their content counts, not their path
           )->str:               # e.g. "tiny-topofr-1f0c2a9b"
