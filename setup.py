@@ -10,9 +10,10 @@ config = ConfigParser(delimiters=["="], interpolation=None)
 config.read(here / "settings.ini", encoding="utf-8")
 settings = config["DEFAULT"]
 
-# Without a compiler the package installs and works: the same trees then come from torch, more slowly.
-prim = Extension("topofr_nb.compiled.prim", ["csrc/prim.c"], optional=True, py_limited_api=True,
-                 extra_compile_args=["/O2"] if os.name == "nt" else ["-O3"])
+# Without a compiler the package installs and works: torch and Python then do the same, more slowly.
+fast = ["/O2"] if os.name == "nt" else ["-O3"]
+compiled = [Extension(f"topofr_nb.compiled.{name}", [f"csrc/{name}.c"], optional=True, py_limited_api=True, extra_compile_args=fast)
+            for name in ("prim", "jpeg")]
 
 setup(
     name=settings["lib_name"],
@@ -30,7 +31,7 @@ setup(
     packages=find_packages(include=["topofr_nb", "topofr_nb.*"]) + ["topofr_nb.published", "topofr_nb.compiled"],
     package_dir={"topofr_nb.published": "data/published", "topofr_nb.compiled": "csrc"},
     package_data={"topofr_nb": ["py.typed"], "topofr_nb.published": ["*.csv"]},
-    ext_modules=[prim],
+    ext_modules=compiled,
     options={"bdist_wheel": {"py_limited_api": "cp310"}},
     zip_safe=False,
 )

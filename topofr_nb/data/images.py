@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from PIL import Image, features
 
+from .jpeg import jpeg_damage
+
 # %% ../../nbs/10_data/15_images.ipynb #4ac63f39
 _ENDINGS = dict(JPEG='.jpg .jpeg .jpe .jfif .mpo', PNG='.png .apng', BMP='.bmp', GIF='.gif', TIFF='.tif .tiff',
                 PPM='.pbm .pgm .ppm .pnm', QOI='.qoi', WEBP='.webp', AVIF='.avif .avifs',
@@ -191,7 +193,8 @@ def _pillow(data, near=None):
 # %% ../../nbs/10_data/15_images.ipynb #8ceb2591
 FULL_SIDE = 4096
 
-def _decode_jpeg(data, size, image_size):
+def _decode_jpeg(data, size, image_size, check):
+    if check and (damage := jpeg_damage(data)): raise ValueError(damage)
     if image_size and max(size) > FULL_SIDE: return _pillow(data, 2*image_size)
     image = _torchvision(data)
     return _pillow(data) if image is None else _upright(image, _jpeg_orientation(data))
@@ -213,9 +216,9 @@ def _decode_png(data):
     return _pillow(data)
 
 # %% ../../nbs/10_data/15_images.ipynb #4478bc43
-def _decode(data, image_size):
+def _decode(data, image_size, check):
     size = _checked_size(data)
-    if data.startswith(_JPEG): image = _decode_jpeg(data, size, image_size)
+    if data.startswith(_JPEG): image = _decode_jpeg(data, size, image_size, check)
     elif data.startswith(_PNG): image = _decode_png(data)
     else: image = _pillow(data)
     if image_size is None or image.shape[1:] == (image_size, image_size): return image
@@ -225,11 +228,12 @@ def _decode(data, image_size):
 def decode_image(data:bytes,              # an image file's bytes, of a format in `FORMATS`
                  image_size:int|None=112, # height and width of the result, in pixels; None keeps the image's own
                  where:str='image',       # what an error calls it
+                 check:bool=True,         # follow the codes of a JPEG to find damage
                 )->torch.Tensor:          # (3, image_size, image_size) uint8, RGB, upright
     """Decode and resize one image; CorruptImage that begins with `where`.
     16 bits become 8 by the number of bits that the largest value needs: 8, 10, 12 or 16"""
     data = bytes(data)
-    try: return _decode(data, image_size)
+    try: return _decode(data, image_size, check)
     except _BAD as error: raise CorruptImage(f'{where} cannot be read: {_reason(error, data)}') from error
 
 # %% ../../nbs/10_data/15_images.ipynb #bc5f6081
