@@ -102,8 +102,9 @@ _QUOTES = ('""', "''", '“”', '«»', '„“')
 
 def _canonical(text):
     "One of all equivalent Unicode spellings, without case and without invisible characters"
-    text = unicodedata.normalize('NFKC', unicodedata.normalize('NFKC', unicodedata.normalize('NFD', text).casefold()).casefold())
-    return ''.join(c for c in text.translate(_APOSTROPHES) if unicodedata.category(c) not in ('Cf', 'Cc') or c.isspace())
+    for form in ('NFD', 'NFKC'): text = unicodedata.normalize(form, text).casefold()
+    text = unicodedata.normalize('NFKC', text).translate(_APOSTROPHES)
+    return ''.join(c for c in text if c.isspace() or unicodedata.category(c) not in ('Cf', 'Cc'))
 
 def _unpadded(word):
     "A number, or letters and a number behind them, without leading zeros"
@@ -113,7 +114,8 @@ def person_key(name:str|int, # a person's name or number, as a list or a folder 
               )->str:        # not to be shown: only equal or not
     "The form under which two spellings of one person's name are equal"
     whole = _canonical(str(name)).strip()
-    while any(whole.startswith(a) and whole.endswith(b) and len(whole) > 2 for a, b in _QUOTES): whole = whole[1:-1].strip()
+    while any(whole.startswith(a) and whole.endswith(b) and len(whole) > 2 for a, b in _QUOTES):
+        whole = whole[1:-1].strip()
     if code := _CODE.fullmatch(whole): return f'{code[1]}.{code[2]}'
     words = re.sub(r'[\s_‐-―−⸺﹘﹣-]+', ' ', whole).strip()
     return re.sub(r'\w+', lambda word: _unpadded(word[0]), words) or whole
@@ -146,7 +148,8 @@ class Files:
         for part in Path(name).parts:
             fits = self._entries(place).get(_form_of(part, self.any_case), [])
             if len(fits) > 1 and part not in fits:
-                raise ValueError(f'{place} contains {" and ".join(map(repr, fits))}, and either could be meant by {part!r}')
+                raise ValueError(f'{place} contains {" and ".join(map(repr, fits))}, and either could be meant '
+                                 f'by {part!r}')
             if not fits: return None
             place = place/(part if part in fits else fits[0])
         return place

@@ -32,7 +32,8 @@ PROTOCOLS = (*PAIRS, *FOLDERS, *TWINS)
 def recognise_protocol(path:str|Path)->str: # "pairs", or one of FOLDERS
     "What can be scored at a path; FileNotFoundError or ValueError when nothing is recognised"
     path = Path(path)
-    if not path.exists(): raise FileNotFoundError(f'{path} does not exist. Valid: a pair list, a .bin, or the folder of a protocol')
+    if not path.exists():
+        raise FileNotFoundError(f'{path} does not exist. Valid: a pair list, a .bin, or the folder of a protocol')
     if path.is_file(): return 'pairs'
     for kind in ('ijbb', 'ijbc'):
         if (path/'meta'/f'{kind}_face_tid_mid.txt').is_file(): return kind
@@ -41,26 +42,29 @@ def recognise_protocol(path:str|Path)->str: # "pairs", or one of FOLDERS
     if is_kface(path): return 'kface'
     if any((path/name).is_dir() for name in FARS): return 'mfr'
     if any(re.match(r'facescrub|megaface', entry.name) for entry in path.iterdir()): return 'megaface'
-    raise ValueError(f'{path} holds no protocol that is known: {", ".join(FOLDERS)}. Pairs are named by their list or .bin')
+    raise ValueError(f'{path} holds no protocol that is known: {", ".join(FOLDERS)}. Pairs are named by their '
+                     f'list or .bin')
 
 # %% ../../../nbs/10_data/40_protocols/50_formats.ipynb #5c5f3dc7
 def _find(protocol, pairs, root):
     "Where the protocol lies"
     if pairs is not None: return Path(pairs)
     if root is None:
-        raise ValueError(f'protocol {protocol!r} needs files: name its folder, list or .bin, or take the built-in twin syn_{protocol}'
-                         if f'syn_{protocol}' in TWINS else f'protocol {protocol!r} needs files: name its folder, list or .bin')
+        twin = f', or take the built-in twin syn_{protocol}' if f'syn_{protocol}' in TWINS else ''
+        raise ValueError(f'protocol {protocol!r} needs files: name its folder, list or .bin{twin}')
     if protocol == 'lfw' and (people := lfw_people(root)): return people.parent/'pairs.txt'
     if protocol not in PAIRS or protocol.startswith('cfp_') and find_cfp(root): return Path(root)
     beside = Files(root, any_case=True).find(f'{protocol}.bin')
     if beside is None:
-        raise FileNotFoundError(f'{Path(root)/protocol}.bin does not exist: give the list or .bin of {protocol!r} in pairs')
+        raise FileNotFoundError(f'{Path(root)/protocol}.bin does not exist: give the list or .bin of '
+                                f'{protocol!r} in pairs')
     return beside
 
 def _check_kind(protocol, kind, path):
     "ValueError when a name and what lies there do not go together"
     also = dict(pairs=(*PAIRS, 'kface'), cfp=('cfp_fp', 'cfp_ff'))
-    if protocol not in (None, kind, *also.get(kind, ())): raise ValueError(f'{path} is {kind!r}, and protocol says {protocol!r}')
+    if protocol not in (None, kind, *also.get(kind, ())):
+        raise ValueError(f'{path} is {kind!r}, and protocol says {protocol!r}')
 
 # %% ../../../nbs/10_data/40_protocols/50_formats.ipynb #dd0bcd7f
 def _kface(folder, lists, image_size):

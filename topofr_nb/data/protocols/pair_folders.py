@@ -27,7 +27,8 @@ _NUMBER_FORM = "'number path', as '1 ../Data/Images/001/frontal/01.jpg'"
 
 def _numbered_images(path):
     "Number: person/pose/image of a list of CFP; ValueError names the line"
-    if not path.is_file(): raise FileNotFoundError(f'{path} does not exist; CFP has one of frontal and one of profile images')
+    if not path.is_file():
+        raise FileNotFoundError(f'{path} does not exist; CFP has one of frontal and one of profile images')
     found = {}
     for number, fields in numbered_rows(path):
         if len(fields) != 2 or not fields[0].isdigit():
@@ -39,7 +40,8 @@ def _numbered_images(path):
 # %% ../../../nbs/10_data/40_protocols/15_pair_folders.ipynb #9d9b4dbd
 def _numbers(path, images_a, images_b):
     "Pairs of images of one file of a fold; ValueError names the line"
-    if not path.is_file(): raise FileNotFoundError(f'{path} does not exist. Valid: same.txt and diff.txt in each folder of a split')
+    if not path.is_file():
+        raise FileNotFoundError(f'{path} does not exist. Valid: same.txt and diff.txt in each folder of a split')
     pairs = []
     for number, fields in numbered_rows(path):
         try: pairs.append((images_a[int(fields[0])], images_b[int(fields[1])]))
@@ -68,7 +70,9 @@ def read_cfp(folder:str|Path,          # CFP as unpacked, or its Protocol
             )->PairLists:              # cfp_ff and cfp_fp, whichever are there
     "The pairs of CFP with its folds, images read when they are needed"
     protocol = find_cfp(folder)
-    if protocol is None: raise FileNotFoundError(f'{folder} is not CFP. Valid: a folder with Protocol/Pair_list_F.txt and Protocol/Split')
+    if protocol is None:
+        raise FileNotFoundError(f'{folder} is not CFP. Valid: a folder with Protocol/Pair_list_F.txt and '
+                                f'Protocol/Split')
     root = Path(root or protocol.parent/'Data'/'Images')
     kinds = [kind for kind in ('FF', 'FP') if (protocol/'Split'/kind).is_dir()]
     lists = {letter: protocol/f'Pair_list_{letter}.txt' for letter in sorted({'F', *(kind[1] for kind in kinds)})}
@@ -79,7 +83,8 @@ def read_cfp(folder:str|Path,          # CFP as unpacked, or its Protocol
         locate = SideFiles(root)
         a, b = ([locate(Side(pair[side])) for pair in pairs] for side in (0, 1))
         if locate.missing:
-            raise FileNotFoundError(f'{protocol} names {len(locate.missing)} images that are not in {root}: {first_few(locate.missing)}')
+            raise FileNotFoundError(f'{protocol} names {len(locate.missing)} images that are not in {root}: '
+                                    f'{first_few(locate.missing)}')
         people = {name.split('/')[0] for pair in pairs for name in pair}
         name, lists_read = f'cfp_{kind.lower()}', (*lists.values(), *files)
         found[name] = file_pairs(a, b, same, name, people, image_size, folds, "CFP's numbers of images", lists_read)
@@ -92,13 +97,16 @@ def find_rfw(folder:str|Path, # RFW as unpacked, or its folder test
     folder = Path(folder)
     return next((place for place in (folder, folder/'test') if any(place.glob('txts/*/*_pairs.txt'))), None)
 
+# %% ../../../nbs/10_data/40_protocols/15_pair_folders.ipynb #44913ee1
 def read_rfw(folder:str|Path,         # RFW as unpacked
              root:str|Path|None=None, # images as group/person/image; default: data beside txts
              image_size:int=112,      # height and width in pixels
             )->PairLists:             # by group: rfw_african, ...
     "The pairs of each group of people, images read when they are needed"
     place = find_rfw(folder)
-    if place is None: raise FileNotFoundError(f'{folder} is not RFW. Valid: a folder with txts/<group>/<group>_pairs.txt and data/<group>')
+    if place is None:
+        raise FileNotFoundError(f'{folder} is not RFW. Valid: a folder with txts/<group>/<group>_pairs.txt and '
+                                f'data/<group>')
     root = Path(root or place/'data')
     found = {}
     for path in sorted(place.glob('txts/*/*_pairs.txt')):

@@ -60,7 +60,8 @@ def read_flags(texts:Sequence[str] # n flags, or folds with 0 for two people
     if yes := next((yes for yes, no in FLAGS if distinct <= {yes, no}), None):
         return np.array([word == yes for word in words]), None
     numbers = sorted(int(word) for word in distinct) if all(word.isdecimal() for word in distinct) else []
-    if numbers != list(range(len(numbers))) or not 3 <= len(numbers) <= MOST_FOLDS + 1: raise ValueError(_misfit(words))
+    if numbers != list(range(len(numbers))) or not 3 <= len(numbers) <= MOST_FOLDS + 1:
+        raise ValueError(_misfit(words))
     values = np.array(words, dtype=np.int64)
     negatives = np.flatnonzero(values == 0)
     folds = values - 1
@@ -142,16 +143,21 @@ def choose_form(path:str|Path, # for errors
     if len(whole) == 1: return whole[0]
     if whole:
         candidates = ' or '.join(PAIR_FORMS[name].lines for name in whole)
-        raise ValueError(f"{path} is ambiguous: {' '.join(rows[0][1])!r} can be {candidates}. Valid: images with an ending, such as .jpg")
+        raise ValueError(f"{path} is ambiguous: {' '.join(rows[0][1])!r} can be {candidates}. Valid: images "
+                         'with an ending, such as .jpg')
     best = max(count, key=count.get)
     number, fields = next((n, fields) for n, fields in rows if not PAIR_FORMS[best].fits(fields))
     line = f"{path} line {number}: {' '.join(fields)!r}"
-    if 2*count[best] < len(rows): raise ValueError(f'{line} is in no form of a pair list that is known. Known: {KNOWN_FORMS}')
-    raise ValueError(f'{line} is not {PAIR_FORMS[best].lines}, as {count[best]} of the {len(rows)} lines are. Known: {KNOWN_FORMS}')
+    if 2*count[best] < len(rows):
+        raise ValueError(f'{line} is in no form of a pair list that is known. Known: {KNOWN_FORMS}')
+    raise ValueError(f'{line} is not {PAIR_FORMS[best].lines}, as {count[best]} of the {len(rows)} lines are. '
+                     f'Known: {KNOWN_FORMS}')
 
 # %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #e23470c5
-_ROLES = dict(flag=re.compile(r'(is_?)?same|label|flag|match|target|genuine|is_?pair', re.I), fold=re.compile(r'fold|split', re.I),
-              image=re.compile(r'(image|img|path|file|photo|face|name|person|id)([ _-]?.*)?|a|b|(first|second|left|right|probe|reference|enrol).*', re.I))
+_ROLES = dict(flag=re.compile(r'(is_?)?same|label|flag|match|target|genuine|is_?pair', re.I),
+              fold=re.compile(r'fold|split', re.I),
+              image=re.compile(r'(image|img|path|file|photo|face|name|person|id|first|second|left|right|probe|'
+                               r'reference|enrol).*|a|b', re.I))
 
 def _role(column): return next((role for role, words in _ROLES.items() if words.fullmatch(column.strip())), None)
 
@@ -161,7 +167,8 @@ def split_header(rows:list[tuple[int, list[str]]], # numbered fields of a list
     first, second = (rows[i][1] if len(rows) > i else [] for i in (0, 1))
     counts = 1 <= len(first) <= 2 and all(map(_is_number, first)) and len(second) in (0, 3, 4)
     pathlike = any(_is_number(field) or '/' in field or Path(field).suffix.lower() in EXTENSIONS for field in first)
-    flagged = any({one.casefold(), other.casefold()} <= set(pair) for one, other in zip(first, second) for pair in FLAGS)
+    flagged = any({one.casefold(), other.casefold()} <= set(pair) for one, other in zip(first, second)
+                  for pair in FLAGS)
     named = len(first) > 2 and not pathlike and not flagged and any(_role(field) for field in first)
     return (first, rows[1:]) if counts or named else ([], rows)
 
@@ -175,7 +182,9 @@ def _by_columns(path, header, rows):
         raise ValueError(f"{path} line 1: columns {', '.join(header)} are not two images and a flag. "
                          'Valid: path_a,path_b,same, in any order, with a column fold or without')
     wrong = next((row for row in rows if len(row[1]) != len(header)), None)
-    if wrong: raise ValueError(f"{path} line {wrong[0]}: {' '.join(wrong[1])!r} has {len(wrong[1])} fields and line 1 names {len(header)}")
+    if wrong:
+        raise ValueError(f"{path} line {wrong[0]}: {' '.join(wrong[1])!r} has {len(wrong[1])} fields and line 1 "
+                         f"names {len(header)}")
     order = [*images, roles.index('flag')]
     folds = [fields[roles.index('fold')] for _, fields in rows] if 'fold' in roles else None
     return [(number, [fields[i] for i in order]) for number, fields in rows], folds
@@ -201,9 +210,11 @@ def _people(path, rows):
     sides, same = [], []
     for number, fields in rows:
         if len(fields) == 4 and fields[0] == fields[2]:
-            raise ValueError(f"{path} line {number}: {' '.join(fields)!r} names one person twice. Valid: 'name i j' for one person")
-        sides.append((Side(fields[0], int(fields[1])), Side(fields[-2] if len(fields) == 4 else fields[0], int(fields[-1]))))
+            raise ValueError(f"{path} line {number}: {' '.join(fields)!r} names one person twice. Valid: 'name "
+                             f"i j' for one person")
         same.append(len(fields) == 3)
+        other = fields[0] if same[-1] else fields[2]
+        sides.append((Side(fields[0], int(fields[1])), Side(other, int(fields[-1]))))
     return [number for number, _ in rows], sides, np.array(same, dtype=bool), None
 
 def _paths(path, rows):
@@ -216,10 +227,13 @@ def _paths(path, rows):
 # %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #f1393a67
 def _two_lines(path, rows, form):
     "First lines and second lines of pairs"
-    if len(rows)%2: raise ValueError(f"{path} line {rows[-1][0]}: {' '.join(rows[-1][1])!r} is alone. Valid: {PAIR_FORMS[form].lines}")
+    if len(rows)%2:
+        raise ValueError(f"{path} line {rows[-1][0]}: {' '.join(rows[-1][1])!r} is alone. Valid: "
+                         f"{PAIR_FORMS[form].lines}")
     for (first, a), (second, b) in zip(rows[::2], rows[1::2]):
         if a[1:] != b[1:]:
-            raise ValueError(f"{path} lines {first} and {second}: {' '.join(a)!r} and {' '.join(b)!r} are not a pair, whose two lines end alike")
+            raise ValueError(f"{path} lines {first} and {second}: {' '.join(a)!r} and {' '.join(b)!r} are not a "
+                             f"pair, whose two lines end alike")
     return rows[::2], rows[1::2]
 
 def _with_folds(path, rows):
@@ -229,7 +243,8 @@ def _with_folds(path, rows):
     sides = [(Side(a[0]), Side(b[0])) for (_, a), (_, b) in zip(first, second)]
     folders = [(a.name.rpartition('/')[0], b.name.rpartition('/')[0]) for (a, b), s in zip(sides, same) if not s]
     if folders and all(a == b != '' for a, b in folders) and len({a for a, _ in folders}) > 1:
-        raise ValueError(f'{path}: the two lines of all {len(folders)} pairs with 0 are of one folder; a list of images with labels is not a pair list')
+        raise ValueError(f'{path}: the two lines of all {len(folders)} pairs with 0 are of one folder; a list '
+                         f'of images with labels is not a pair list')
     return [number for number, _ in first], sides, same, folds
 
 def _by_names(path, rows):
@@ -237,7 +252,9 @@ def _by_names(path, rows):
     first, second = _two_lines(path, rows, 'names')
     sides = [(Side(a[0]), Side(b[0])) for (_, a), (_, b) in zip(first, second)]
     loose = next((number for number, (name, *_) in rows if '/' not in name), None)
-    if loose: raise ValueError(f"{path} line {loose}: an image without a folder does not tell who it is. Valid: {PAIR_FORMS['names'].lines}")
+    if loose:
+        raise ValueError(f"{path} line {loose}: an image without a folder does not tell who it is. Valid: "
+                         f"{PAIR_FORMS['names'].lines}")
     same = [a.name.split('/')[-2] == b.name.split('/')[-2] for a, b in sides]
     return [number for number, _ in first], sides, np.array(same, dtype=bool), None
 
@@ -249,13 +266,15 @@ def _promised(path, counts, same):
     numbers = [int(text) for text in counts]
     each = numbers[-1]
     promised = 2*int(np.prod(numbers))
-    if len(same) != promised: raise ValueError(f'{path} promises {promised} pairs in its first line and holds {len(same)}')
+    if len(same) != promised:
+        raise ValueError(f'{path} promises {promised} pairs in its first line and holds {len(same)}')
     whole = len(numbers) == 2 and numbers[0] > 1 and (same.reshape(numbers[0], -1).sum(1) == each).all()
     return np.arange(len(same))//(2*each) if whole else None
 
 def _in_words(form, header):
     "What was recognised"
-    if form == 'people' and header and _is_number(header[0]): return f"{PAIR_FORMS[form].lines} below '{' '.join(header)}'"
+    if form == 'people' and header and _is_number(header[0]):
+        return f"{PAIR_FORMS[form].lines} below '{' '.join(header)}'"
     return PAIR_FORMS[form].lines.split(' with')[0] + (f" below '{','.join(header)}'" if header else '')
 
 def _whole_rows(path):
@@ -299,7 +318,7 @@ def _interleaved(positives, negatives):
 
 def _sibling(path):
     "`mismatchpairs*.csv` for `matchpairs*.csv` and the other way round"
-    name = path.name.replace('mismatch', 'match') if 'mismatch' in path.name else path.name.replace('match', 'mismatch')
+    name = path.name.replace('match', 'mismatch').replace('mismismatch', 'match')
     if name == path.name or not path.with_name(name).exists():
         raise FileNotFoundError(f'{path} holds one kind of pairs, and both kinds are needed: {name} is not beside it')
     return path.with_name(name)
@@ -310,10 +329,12 @@ def _with_sibling(path, first):
     positives, negatives = (x for x in sorted((first, second), key=lambda x: not x.same[0]))
     same = np.concatenate([positives.same, negatives.same])
     if same.all() or not same.any():
-        raise ValueError(f'{path} and {other.name} hold {same.sum()} positive and {(~same).sum()} negative pairs; both are needed')
+        raise ValueError(f'{path} and {other.name} hold {same.sum()} positive and {(~same).sum()} negative '
+                         f'pairs; both are needed')
     order = _interleaved(len(positives), len(negatives))
     a, b = ([(x + y)[i] for i in order] for x, y in ((positives.a, negatives.a), (positives.b, negatives.b)))
-    return PairList(a, b, same[order], f'{first.form}, in two files', None, first.people | second.people, first.files + second.files)
+    return PairList(a, b, same[order], f'{first.form}, in two files', None, first.people | second.people,
+                    first.files + second.files)
 
 # %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #7f77e03d
 def read_pair_list(path:str|Path, # a text file in one of `PAIR_FORMS`

@@ -45,6 +45,7 @@ def _image_files(images):
     files = _image_files(images.dataset)
     return [files[i] for i in images.indices] if files else []
 
+# %% ../../../nbs/10_data/40_protocols/10_pairs.ipynb #5344d502
 class SomeImages(Subset):
     "Some images of a data set, which still knows where each lies"
     def where(self, i)->str:
@@ -121,6 +122,7 @@ class ProtocolSets(dict):
     def describe(self)->str: # in one line
         return '; '.join(part.describe() for part in self.values())
 
+# %% ../../../nbs/10_data/40_protocols/10_pairs.ipynb #0e6fc101
 class PairLists(ProtocolSets): "Several `PairSet` by name"
 
 # %% ../../../nbs/10_data/40_protocols/10_pairs.ipynb #a84d7993
@@ -149,18 +151,26 @@ class SideFiles:
             if folder is None or not folder.is_dir(): continue
             found = self._numbered(folder).get(key, [])
             exact = [file for file in found if os.path.splitext(file)[0].endswith(f'{side.number:04d}')]
-            if len(exact or found) > 1: raise ValueError(f'{folder} holds {" and ".join(exact or found)}: which is image {side.number} of {side.name}?')
+            if len(exact or found) > 1:
+                raise ValueError(f'{folder} holds {" and ".join(exact or found)}: which is image {side.number} '
+                                 f'of {side.name}?')
             if found: return folder/(exact or found)[0]
 
+    def _of_path(self, name):
+        "File of a path, or of an image `Ada_0001.jpg` in the folder of its person"
+        person = None if '/' in name else _NUMBERED.fullmatch(os.path.splitext(name)[0])
+        return self.files.find(name) or (self.files.find(f'{person[1]}/{name}') if person else None)
+
     def __call__(self, side:Side)->Path: # the file; one that is not there is counted in `missing`
-        found = self.files.find(side.name) if side.number is None else self._of_person(side)
+        found = self._of_path(side.name) if side.number is None else self._of_person(side)
         if found is None: self.missing[str(side)] = True
         return found or self.files.root/str(side)
 
 # %% ../../../nbs/10_data/40_protocols/10_pairs.ipynb #171a864f
 def _hint(root, missing):
     "Where the first missing image lies, when it is one folder deeper"
-    found = next((folder for folder in sorted(Path(root).iterdir()) if folder.is_dir() and (folder/missing).exists()), None)
+    found = next((folder for folder in sorted(Path(root).iterdir()) if folder.is_dir()
+                  and (folder/missing).exists()), None)
     return f'. The first lies in {found}; is that the folder of the images?' if found else ''
 
 def _group_folder(path, root, side):
@@ -218,7 +228,8 @@ def file_pairs(a:Sequence[Path],   # (n,) first files
     index_a, index_b = (torch.tensor([index[p] for p in side]) for side in (a, b))
     folds = None if folds is None else torch.as_tensor(folds)
     files = (*lists, *map(Path, index))
-    return PairSet(ImageFiles(index, image_size), index_a, index_b, torch.as_tensor(same), name, frozenset(people), files, folds, form)
+    return PairSet(ImageFiles(index, image_size), index_a, index_b, torch.as_tensor(same), name, frozenset(people),
+                   files, folds, form)
 
 # %% ../../../nbs/10_data/40_protocols/10_pairs.ipynb #70a4edbf
 def bin_pairs(path:str|Path,      # an insightface .bin
@@ -234,7 +245,8 @@ def bin_pairs(path:str|Path,      # an insightface .bin
     folds = folds_by_shape(images.same)
     folds = None if folds is None else torch.from_numpy(folds)
     unique = SomeImages(images, [i for _, i in rows.values()])
-    return PairSet(unique, index_a, index_b, images.same, Path(path).stem, frozenset(), (Path(path),), folds, "insightface's .bin")
+    return PairSet(unique, index_a, index_b, images.same, Path(path).stem, frozenset(), (Path(path),), folds,
+                   "insightface's .bin")
 
 # %% ../../../nbs/10_data/40_protocols/10_pairs.ipynb #0084bd24
 def load_pairs(path:str|Path,           # a .bin, or a list for `read_pairs`
@@ -244,7 +256,8 @@ def load_pairs(path:str|Path,           # a .bin, or a list for `read_pairs`
     "A verification set as a `PairSet`, images read when they are needed"
     path = Path(path)
     if path.suffix.lower() == '.bin': return bin_pairs(path, image_size)
-    if root is None: raise ValueError(f'pair list {path} names files: give the folder of its images. Only a .bin brings its own')
+    if root is None:
+        raise ValueError(f'pair list {path} names files: give the folder of its images. Only a .bin brings its own')
     pairs, a, b = _with_files(path, root)
     return file_pairs(a, b, pairs.same, path.stem, pairs.people, image_size, pairs.folds, pairs.form, pairs.files)
 
