@@ -17,7 +17,7 @@ from ..lists import Files
 from .megaface import IdentificationSet, read_megaface
 from .mfr import FARS, GroupSets, read_mfr
 from .pair_folders import find_cfp, find_rfw, read_cfp, read_rfw
-from .pairs import PairLists, PairSet, ProtocolSets, file_pairs, load_pairs
+from .pairs import ImageFiles, PairLists, PairSet, ProtocolSets, file_pairs, load_pairs
 from .templates import TemplateSet, read_ijb
 from .twins import TWINS, make_twin
 from ...files import cache_folder
@@ -85,14 +85,15 @@ def _read(kind, path, root, image_size):
     return (read_mfr if kind == 'mfr' else read_megaface)(path, image_size=image_size)
 
 def _open_list(protocol, path, folder, image_size, crop):
-    "A pair list or a .bin"
-    if folder is not None and (people := lfw_people(folder)):
-        found = load_pairs(path, people, image_size)
-        if choose_crop(file_sizes(found.images.paths), crop, people) == 'none': return found
-        found = load_pairs(path, people, LFW_SIDE)
-        return replace(found, images=CentreCrop(found.images, image_size=image_size))
-    if protocol == 'kface' or folder is not None and is_kface(folder): return _kface(folder, [path], image_size)
-    return load_pairs(path, folder, image_size)
+    "A pair list or a .bin; only pictures of LFW as they were published are cut"
+    people = None if folder is None or path.suffix.lower() == '.bin' else lfw_people(folder)
+    if not people and (protocol == 'kface' or folder is not None and is_kface(folder)):
+        return _kface(folder, [path], image_size)
+    found = load_pairs(path, people or folder, image_size)
+    if crop == 'none' or not people and crop == 'auto': return found
+    if choose_crop(file_sizes(found.images.paths), crop, people or folder) == 'none': return found
+    images = CentreCrop(ImageFiles(found.images.paths, LFW_SIDE), image_size=image_size)
+    return replace(found, images=images, form=f'{found.form}; the middle of pictures of {LFW_SIDE}x{LFW_SIDE}')
 
 def _named(found, name):
     "The set under the name that was asked for"
