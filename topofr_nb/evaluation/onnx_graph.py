@@ -75,9 +75,9 @@ def first_nodes(model # an onnx.ModelProto
                )->FirstNodes:
     "The affine nodes between the input of a graph and the first node of another kind, multiplied out"
     constants = _constants(model.graph)
-    x = next(i.name for i in model.graph.input if i.name not in constants)
+    start = next(i.name for i in model.graph.input if i.name not in constants)
     scale, shift, kinds = np.ones(1), np.zeros(1), []
-    for node, x in _chain(model.graph, x):
+    for node, x in _chain(model.graph, start):
         found = _affine(node, x, constants)
         if found is None: break
         scale, shift = scale*found[0], shift*found[0] + found[1]
