@@ -150,7 +150,7 @@ def _open_records(path, options):
     return by_name(RecordFaces(record_file(path), options.image_size), options, path)
 
 def _open_shards(path, options):
-    return by_name(ShardFaces(path, options.image_size), options, path)
+    return by_name(ShardFaces(path, options.image_size, options.on_corrupt), options, path)
 
 def _open_lfw(path, options): return _open_folder(lfw_people(path) or path, options)
 
@@ -263,10 +263,10 @@ def readable(dataset:Dataset,    # with `.where(i)`
     images, corrupt = decode_all(dataset, progress, keep)
     good = torch.tensor([i not in corrupt for i in range(n)])
     chosen = Chosen(dataset, torch.nonzero(good).flatten())
-    chosen.skipped = [(dataset.where(i), reason) for i, reason in corrupt.items()]
+    chosen.skipped = [*getattr(dataset, 'skipped', ()), *((dataset.where(i), reason) for i, reason in corrupt.items())]
     if keep: chosen.pixels = images[good] if corrupt else images
     if corrupt:
-        named = first_few(place for place, _ in chosen.skipped)
+        named = first_few(map(dataset.where, corrupt))
         warnings.warn(f"{len(corrupt)} of {n} images cannot be read and {'is' if len(corrupt) == 1 else 'are'} "
                       f"left out: {named}", stacklevel=3)
     return chosen
