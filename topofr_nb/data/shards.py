@@ -8,8 +8,7 @@ __all__ = ['WRITERS', 'extension', 'folder_names', 'write_folder', 'write_shards
 
 # %% ../../nbs/10_data/24_shards.ipynb #bb135fb7
 import io, json, mmap, os, tarfile, warnings
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
