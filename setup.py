@@ -28,9 +28,9 @@ setup(
     install_requires=settings["requirements"].split(),
     extras_require={"dev": settings["dev_requirements"].split()}
     | {name.removeprefix("extra_"): value.split() for name, value in settings.items() if name.startswith("extra_")},
-    packages=find_packages(include=["topofr_nb", "topofr_nb.*"]) + ["topofr_nb.published", "topofr_nb.compiled"],
-    package_dir={"topofr_nb.published": "data/published", "topofr_nb.compiled": "csrc"},
-    package_data={"topofr_nb": ["py.typed"], "topofr_nb.published": ["*.csv"]},
+    packages=find_packages(include=["topofr_nb", "topofr_nb.*"]) + ["topofr_nb.published", "topofr_nb.compiled", "topofr_nb.web"],
+    package_dir={"topofr_nb.published": "data/published", "topofr_nb.compiled": "csrc", "topofr_nb.web": "web"},
+    package_data={"topofr_nb": ["py.typed"], "topofr_nb.published": ["*.csv"], "topofr_nb.web": ["*.js", "*.css"]},
     ext_modules=compiled,
     options={"bdist_wheel": {"py_limited_api": "cp310"}},
     zip_safe=False,

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent / "tools")]
-from books import code_cells, exports, load, module_of, nbs, notebooks, source, wants_parameters
+from books import code_cells, exports, load, module_of, nbs, notebooks, source, wants_parameters  # noqa: E402
 
 most_lines, most_definitions, longest_line = 40, 1, 120
 allowed_path = Path(__file__).with_name("style_allowed.json")

@@ -1,0 +1,1 @@
+"What explorers show in a browser."

@@ -1,0 +1,115 @@
+// An explorer in a browser: controls, a picture, a status line. The picture is SVG text that the kernel (or a page of
+// precomputed frames) sends; here it is only placed, and what a hand does is sent back. At most one request is under way:
+// while the answer is awaited, later moves are merged into one.
+
+// JupyterLab's arrow keys move between cells unless the focused element itself says that it wants them.
+const ownKeys = "data-lm-suppress-shortcuts";
+let count = 0;
+
+function element(tag, attributes, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+function shown(spec, value) {
+  if (spec.options) return spec.options[value] ?? value;
+  const digits = Math.max(0, Math.ceil(-Math.log10(spec.step) - 1e-9));
+  return Number(value).toFixed(digits);
+}
+
+// One control: a label, a native input that the keyboard moves, and the value in text. `changed` is called with each move.
+function control(spec, changed) {
+  const id = `explorer-${count++}`;
+  const text = element("output", { for: id });
+  let input;
+  if (spec.kind === "choice") {
+    input = element("select", { id }, ...spec.options.map((name) => element("option", { value: name }, name)));
+    input.addEventListener("change", () => changed(input.value));
+  } else if (spec.kind === "toggle") {
+    input = element("input", { id, type: "checkbox" });
+    input.addEventListener("change", () => changed(input.checked));
+  } else {
+    input = element("input", { id, type: "range", min: spec.low, max: spec.high, step: spec.step });
+    input.addEventListener("input", () => { show(Number(input.value)); changed(Number(input.value)); });
+  }
+  function show(value) {
+    if (spec.kind === "toggle") { input.checked = value; return; }
+    input.value = value;
+    if (spec.kind === "slider") { text.textContent = shown(spec, value); input.setAttribute("aria-valuetext", shown(spec, value)); }
+  }
+  input.setAttribute(ownKeys, "true");
+  const label = element("label", { for: id }, spec.label);
+  return { row: element("div", { class: `explorer-control explorer-${spec.kind}` }, label, input, text), show };
+}
+
+function render({ model, el }) {
+  const view = element("div", { class: "explorer-view" });
+  const status = element("div", { class: "explorer-status", role: "status", "aria-live": "polite" });
+  const form = element("div", { class: "explorer-controls" });
+  let waiting = false;
+  let later = null;
+
+  function send(name, value) {
+    if (waiting) { later = () => send(name, value); return; }
+    waiting = true;
+    model.set(name, value);
+    model.save_changes();
+  }
+
+  const values = () => ({ ...(pending ?? model.get("values")) });
+  let pending = null;
+  const controls = {};
+  for (const spec of model.get("controls")) {
+    controls[spec.name] = control(spec, (value) => { pending = { ...values(), [spec.name]: value }; send("values", pending); });
+    form.append(controls[spec.name].row);
+  }
+
+  function showValues() {
+    for (const [name, value] of Object.entries(model.get("values"))) controls[name]?.show(value);
+  }
+
+  function draw() {
+    view.innerHTML = model.get("picture");
+    for (const hit of view.querySelectorAll(".hit")) {
+      hit.setAttribute("tabindex", "0");
+      hit.setAttribute("role", "button");
+      hit.setAttribute(ownKeys, "true");
+    }
+    status.textContent = model.get("status");
+    el.dataset.frame = model.get("frame");
+    waiting = false;
+    if (later) { const next = later; later = null; next(); } else { pending = null; showValues(); }
+  }
+
+  function place(event) {
+    const svg = view.querySelector("svg");
+    const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+    return { x: at.x, y: at.y };
+  }
+
+  function act(kind, hit, event) { send("event", { kind, key: hit.dataset.key, ...(event ? place(event) : {}), count: count++ }); }
+
+  let held = null;
+  view.addEventListener("pointerdown", (event) => {
+    const hit = event.target.closest?.(".hit");
+    if (!hit) return;
+    held = hit.dataset;
+    view.setPointerCapture?.(event.pointerId);
+    act("click", hit, event);
+  });
+  view.addEventListener("pointermove", (event) => { if (held) act("drag", { dataset: held }, event); });
+  view.addEventListener("pointerup", () => { held = null; });
+  view.addEventListener("keydown", (event) => {
+    const hit = event.target.closest?.(".hit");
+    if (hit && (event.key === "Enter" || event.key === " ")) { event.preventDefault(); act("click", hit, null); }
+  });
+
+  model.on("change:frame", draw);
+  el.classList.add("explorer");
+  el.append(form, view, status);
+  draw();
+}
+
+export default { render };
