@@ -50,6 +50,7 @@ def label_lines(ax,                # axes whose lines have labels
                 points:float=8,    # size of the text
                ):
     "Write each line's label at its right end, in its colour, moved apart where they would overlap"
+    ax.autoscale_view()
     lines = [line for line in ax.get_lines() if not line.get_label().startswith('_')]
     ends = [ax.transLimits.transform(ax.transScale.transform((line.get_xdata()[-1], line.get_ydata()[-1])))[1] for line in lines]
     height = ax.figure.get_size_inches()[1]*ax.get_position().height*72

@@ -11,14 +11,13 @@ from collections.abc import Callable
 from html import escape
 from importlib.resources import files
 from itertools import product
-from pathlib import Path
 
 import anywidget
 import numpy as np
 import traitlets
 
 from ..core import one_of, project_root
-from .drawing import COLOURS, Panel, Picture, add_line, add_points, picture
+from .drawing import Panel
 
 # %% ../../nbs/85_explore/06_widget.ipynb #17337f75
 def slider(name:str,     # of the drawing function's argument
