@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['MAGIC', 'WHOLE', 'FIRST', 'MIDDLE', 'LAST', 'HEAD', 'SMALL', 'pack_record', 'unpack_record', 'RecordWriter',
-           'read_index', 'sample', 'RecordReader', 'read_property', 'read_names', 'RecordFaces', 'encoded_image',
-           'write_names', 'write_property', 'write_records']
+           'read_index', 'walk_index', 'sample', 'RecordReader', 'read_property', 'read_names', 'RecordFaces',
+           'encoded_image', 'write_names', 'write_property', 'write_records']
 
 # %% ../../nbs/10_data/20_records.ipynb #959d159f
-import mmap, struct
+import mmap, struct, warnings
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -42,10 +42,12 @@ def _parts(payload):
 
 def _record(payload):
     "The bytes of a record"
-    if len(payload) > _LENGTH: raise ValueError(f'a record of {len(payload)} bytes cannot be written. Valid: at most {_LENGTH}')
+    if len(payload) > _LENGTH:
+        raise ValueError(f'a record of {len(payload)} bytes cannot be written. Valid: at most {_LENGTH}')
     parts = _parts(payload)
     kinds = [FIRST, *[MIDDLE]*(len(parts) - 2), LAST] if len(parts) > 1 else [WHOLE]
-    return b''.join(_START.pack(MAGIC, kind << 29 | len(part)) + part for kind, part in zip(kinds, parts, strict=True)) + bytes(-len(payload)%4)
+    framed = [_START.pack(MAGIC, kind << 29 | len(part)) + part for kind, part in zip(kinds, parts, strict=True)]
+    return b''.join(framed) + bytes(-len(payload)%4)
 
 # %% ../../nbs/10_data/20_records.ipynb #19b04920
 _HEADER = struct.Struct('<IfQQ')
@@ -58,15 +60,18 @@ def pack_record(labels:int|tuple, # one label, or several
     if isinstance(labels, int): return _HEADER.pack(0, labels, key, 0) + image
     return _HEADER.pack(len(labels), 0, key, 0) + struct.pack(f'<{len(labels)}f', *labels) + image
 
+# %% ../../nbs/10_data/20_records.ipynb #a72fc79d
 def unpack_record(payload:bytes,       # a record's payload
                   where:str='record',  # what an error calls it
                  )->tuple[tuple,bytes]:# labels, the encoded image
-    "The inverse of `pack_record`; ValueError when the payload is shorter than it says"
+    "The inverse of `pack_record`; ValueError when the payload is shorter than it claims"
     if len(payload) < 24: raise ValueError(f'{where} has {len(payload)} bytes, its header alone needs 24')
     flag, label, _, _ = _HEADER.unpack_from(payload)
     if flag == 0: return (label,), payload[24:]
-    if 24 + 4*flag > len(payload): raise ValueError(f'{where} announces {flag} labels, which do not fit into its {len(payload)} bytes')
-    return struct.unpack_from(f'<{flag}f', payload, 24), payload[24 + 4*flag:]
+    end = 24 + 4*flag
+    if end > len(payload):
+        raise ValueError(f'{where} announces {flag} labels, which do not fit into its {len(payload)} bytes')
+    return struct.unpack_from(f'<{flag}f', payload, 24), payload[end:]
 
 # %% ../../nbs/10_data/20_records.ipynb #689fe208
 class RecordWriter:
@@ -104,7 +109,8 @@ def _slow_pairs(block, path, line):
         if not text.strip(): continue
         try: pairs[n] = key, at = [int(word) for word in text.split(maxsplit=2)]
         except (ValueError, OverflowError) as error:
-            raise ValueError(f"{path} line {number}: {text[:80].decode(errors='replace')!r} is not a key and a byte position") from error
+            shown = text[:80].decode(errors='replace')
+            raise ValueError(f'{path} line {number}: {shown!r} is not a key and a byte position') from error
         n += 1
     return pairs[:n]
 
@@ -117,6 +123,7 @@ def _pairs(block, path, line):
         if len(words) == len(between) and len(words)%2 == 0: return words.reshape(-1, 2)
     return _slow_pairs(block, path, line)
 
+# %% ../../nbs/10_data/20_records.ipynb #29758f3f
 def _lines(path, size):
     "Keys and positions, block by block; ValueError for a position outside of a .rec file of `size` bytes"
     line = 1
@@ -125,7 +132,8 @@ def _lines(path, size):
         outside = (positions < 0) | (positions > size - 8) | (positions & 3 != 0)
         if outside.any():
             key, at = keys[outside][0], positions[outside][0]
-            raise ValueError(f'{path}: record {key} at byte {at} is not within its .rec file of {size} bytes (records begin on multiples of 4)')
+            raise ValueError(f'{path}: record {key} at byte {at} is not within its .rec file of {size} bytes '
+                             '(records begin on multiples of 4)')
         yield keys, positions
         line += block.count(b'\n')
 
@@ -138,34 +146,65 @@ def _dense_index(path, size, n):
         count += len(keys)
     return table[:count] if (table[:count] >= 0).all() else None
 
-def _sparse_index(path, size):
+def _sorted_index(keys, positions, path):
     "Any keys in increasing order, and their positions"
-    keys, positions = (np.concatenate(part) for part in zip(*_lines(path, size), strict=True))
     order = np.argsort(keys, kind='stable')
     keys = keys[order]
-    if (twice := keys[1:] == keys[:-1]).any(): raise ValueError(f'{path} lists record {keys[:-1][twice][0]} twice')
+    twice = keys[1:] == keys[:-1]
+    if twice.any(): raise ValueError(f'{path} lists record {keys[:-1][twice][0]} twice')
     return keys, positions[order]
 
 def read_index(path:str|Path, # a .idx file
                size:int,      # bytes of its .rec file
-              )->tuple[range|np.ndarray,np.ndarray]: # increasing keys, a range when they are 0, 1, 2, ...; their positions in bytes
+              )->tuple[range|np.ndarray,np.ndarray]: # increasing keys, a range for 0, 1, 2, ...; bytes
     "An index in the order of the keys; ValueError that names the line or the record"
     n = sum(block.count(b'\n') for block in _blocks(path)) + 1
-    if n - 1 > size//_START.size: raise ValueError(f'{path} has {n - 1} lines, its .rec file of {size} bytes has room for {size//_START.size} records')
+    room = size//_START.size
+    if n - 1 > room:
+        raise ValueError(f'{path} has {n - 1} lines, its .rec file of {size} bytes has room for {room} records')
     positions = _dense_index(path, size, n)
-    keys, positions = _sparse_index(path, size) if positions is None else (range(len(positions)), positions)
+    if positions is not None: keys = range(len(positions))
+    else: keys, positions = _sorted_index(*map(np.concatenate, zip(*_lines(path, size), strict=True)), path)
     if not len(keys): raise ValueError(f"{path} lists no records. Valid: lines 'key<TAB>byte'")
     return keys, positions
 
+# %% ../../nbs/10_data/20_records.ipynb #f2f5c51b
+def _id(data, at):
+    found = _HEADER.unpack_from(data, at)[2]
+    return found if found < 1 << 63 else -1
+
+def _walk(data, path):
+    "Position and id of each record of a mapped .rec file; -1 where a payload has no header"
+    at, size, inside = 0, len(data), False
+    while at < size:
+        if at + 8 > size: raise ValueError(f'{path} ends within a record, at byte {at} of {size}')
+        magic, start = _START.unpack_from(data, at)
+        part, length = start >> 29, start & _LENGTH
+        if magic != MAGIC or part not in ((MIDDLE, LAST) if inside else (WHOLE, FIRST)):
+            raise ValueError(f'{path} has no record at byte {at}, and no index that says where to go on')
+        if at + 8 + length > size: raise ValueError(f'{path} ends within a record, at byte {at} of {size}')
+        if not inside: yield at, _id(data, at + 8) if length >= 24 else -1
+        inside = part in (FIRST, MIDDLE)
+        at += 8 + length + -length%4
+    if inside: raise ValueError(f'{path} ends within a record, at byte {at} of {size}')
+
+def walk_index(path:str|Path, # a .rec file
+              )->tuple[range|np.ndarray,np.ndarray]: # as `read_index`
+    "The index of a .rec file that has none, from its records; ValueError where they do not follow one another"
+    with open(path, 'rb') as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        found = np.fromiter(_walk(data, path), np.dtype((np.int64, 2)))
+    positions, ids = found.T
+    order = np.argsort(ids, kind='stable')
+    by_id = ids[order]
+    if by_id[0] < 0 or (by_id[1:] == by_id[:-1]).any(): return range(len(positions)), positions.copy()
+    dense = by_id[0] == 0 and by_id[-1] == len(ids) - 1
+    return range(len(ids)) if dense else by_id, positions[order]
+
 # %% ../../nbs/10_data/20_records.ipynb #992c5919
-HEAD = np.dtype([('magic', '<u4'), ('start', '<u4'), ('flag', '<u4'), ('label', '<f4'), ('ids', '<u8', 2), ('labels', '<f4', 2)])
+HEAD = np.dtype([('magic', '<u4'), ('start', '<u4'), ('flag', '<u4'), ('label', '<f4'), ('ids', '<u8', 2),
+                 ('labels', '<f4', 2)])
 SMALL = 1 << 16
 _CHUNK = 1 << 10
-
-def _existing(path):
-    if not path.is_file(): raise FileNotFoundError(f'{path} does not exist. Valid: a folder with train.rec and train.idx')
-    if path.stat().st_size == 0: raise ValueError(f'{path} is empty')
-    return path
 
 def sample(n:int,          # how many records there are
            few:int=4096,   # how many to take of a large set
@@ -173,22 +212,68 @@ def sample(n:int,          # how many records there are
     "All of a small set, evenly spaced ones of a large one"
     return np.arange(n) if n <= SMALL else np.linspace(0, n - 1, few).astype(np.int64)
 
-class RecordReader:
-    "Random access to the payloads of a .rec file by the keys of its .idx file"
-    def __init__(self, path:str|Path): # the .rec file; the .idx file lies beside it
-        self.path, self._map = _existing(Path(path)), None
-        self.name = str(path)
-        self.index = _existing(self.path.with_suffix('.idx'))
-        self.size = self.path.stat().st_size
-        self.keys, self.positions = read_index(self.index, self.size)
-        self._check()
+def _named(path):
+    "The file of this name, or one whose name differs in capitals"
+    if path.exists() or not path.parent.is_dir(): return path
+    return next((file for file in sorted(path.parent.iterdir()) if file.name.lower() == path.name.lower()), path)
 
-    def _check(self):
-        for _ in self.heads(sample(len(self))): pass
-        last = int(self.positions.argmax())
-        end = max(end for _, end in self._spans(last))
-        if end + -end%4 != self.size:
-            raise ValueError(f'{self.index} ends with record {self.keys[last]}, at byte {end} of {self.size}: it belongs to another file than {self.path}')
+def _rec_file(path): return path if path.suffix.lower() == '.rec' else path/'train.rec'
+
+def _existing(path):
+    if not path.is_file(): raise FileNotFoundError(f'{path} does not exist. Valid: a folder with train.rec')
+    if path.stat().st_size == 0: raise ValueError(f'{path} is empty')
+    return path
+
+# %% ../../nbs/10_data/20_records.ipynb #4116b96e
+def _spans(reader, n):
+    "First and last byte of every part of a record's payload"
+    data, at, expected = reader.mapped(), int(reader.positions[n]), (WHOLE, FIRST)
+    wrong = lambda what: ValueError(f'{reader.where(n)}, byte {at}: {what}')
+    while True:
+        if at + 8 > reader.size: raise wrong('the file ends within the record')
+        magic, start = _START.unpack_from(data, at)
+        part, length = start >> 29, start & _LENGTH
+        if magic != MAGIC:
+            raise wrong(f'0x{magic:08x} stands where the magic number 0x{MAGIC:08x} belongs; is {reader.index} '
+                        f'its index?')
+        if part not in expected: raise wrong(f'part {part} stands where {expected[0]} or {expected[1]} belongs')
+        if at + 8 + length > reader.size:
+            raise wrong(f'it announces {length} bytes, {reader.size - at - 8} are left in the file')
+        yield at + 8, at + 8 + length
+        if part in (WHOLE, LAST): return
+        at, expected = at + 8 + length + -length%4, (MIDDLE, LAST)
+
+def _heads(reader, chunk):
+    "The `HEAD`s of some records, without touching what follows"
+    words = np.memmap(reader.path, '<u4', 'r', shape=(reader.size//4,))
+    starts = reader.positions[chunk]
+    at = np.minimum(starts[:, None]//4 + np.arange(HEAD.itemsize//4), len(words) - 1)
+    heads = words[at].view(HEAD)[:, 0]
+    fits = starts + 8 + (heads['start'] & _LENGTH) <= reader.size
+    good = (heads['magic'] == MAGIC) & (heads['start'] >> 30 == 0) & fits
+    if not good.all(): list(_spans(reader, chunk[~good][0]))
+    for row in np.flatnonzero(heads['start'] >> 29 == FIRST):
+        payload = reader.payload(chunk[row])
+        head = _START.pack(MAGIC, len(payload)) + payload[:32]
+        heads[row] = np.frombuffer(head.ljust(HEAD.itemsize, b'\0'), HEAD)[0]
+    return heads
+
+# %% ../../nbs/10_data/20_records.ipynb #f9c33375
+class _RecordFile:
+    "A .rec file, mapped when it is first read, and where its records are"
+    def __init__(self, path):
+        self.path, self._map = _existing(_named(path)), None
+        self.name = str(self.path)
+        self.size = self.path.stat().st_size
+        self.index = _named(self.path.with_suffix('.idx'))
+        self.keys, self.positions = self._places()
+
+    def _places(self):
+        if self.index.exists(): return read_index(_existing(self.index), self.size)
+        keys, positions = walk_index(self.path)
+        text = f'{self.path} has no index {self.index.name}: its {len(keys)} records were found by walking through it'
+        warnings.warn(text, stacklevel=5)
+        return keys, positions
 
     def __len__(self): return len(self.keys)
 
@@ -197,31 +282,28 @@ class RecordReader:
     def where(self, n:int)->str: # n-th record -> "folder/train.rec record 17"
         return f'{self.name} record {self.keys[n]}'
 
-    def _bad(self, n, at, what): return ValueError(f'{self.where(n)}, byte {at}: {what}')
-
-    def _bytes(self):
+    def mapped(self):
         if self._map is None:
             with open(self.path, 'rb') as file: mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            if len(mapped) != self.size: raise ValueError(f'{self.path} has {len(mapped)} bytes now, {self.size} when it was opened')
+            if len(mapped) != self.size:
+                raise ValueError(f'{self.path} has {len(mapped)} bytes now, {self.size} when it was opened')
             self._map = mapped
         return self._map
 
-    def _spans(self, n):
-        "First and last byte of every part of a record's payload"
-        data, at, expected = self._bytes(), int(self.positions[n]), (WHOLE, FIRST)
-        while True:
-            if at + 8 > self.size: raise self._bad(n, at, 'the file ends within the record')
-            magic, start = _START.unpack_from(data, at)
-            part, length = start >> 29, start & _LENGTH
-            if magic != MAGIC: raise self._bad(n, at, f'0x{magic:08x} stands where the magic number 0x{MAGIC:08x} belongs; is {self.index} its index?')
-            if part not in expected: raise self._bad(n, at, f'it says part {part} where {expected[0]} or {expected[1]} belongs')
-            if at + 8 + length > self.size: raise self._bad(n, at, f'it announces {length} bytes, {self.size - at - 8} are left in the file')
-            yield at + 8, at + 8 + length
-            if part in (WHOLE, LAST): return
-            at, expected = at + 8 + length + -length%4, (MIDDLE, LAST)
+# %% ../../nbs/10_data/20_records.ipynb #a9d0cf79
+class RecordReader(_RecordFile):
+    "Random access to the payloads of a .rec file by the keys of its .idx file"
+    def __init__(self, path:str|Path): # the .rec file; the .idx file lies beside it, or is made in memory
+        super().__init__(Path(path))
+        for _ in self.heads(sample(len(self))): pass
+        last = int(self.positions.argmax())
+        end = max(end for _, end in _spans(self, last))
+        if end + -end%4 != self.size:
+            raise ValueError(f'{self.index} ends with record {self.keys[last]}, at byte {end} of {self.size}: '
+                             f'it belongs to another file than {self.path}')
 
     def payload(self, n:int)->bytes: # n-th record in the order of the keys -> payload
-        data, spans = self._bytes(), self._spans(n)
+        data, spans = self.mapped(), _spans(self, n)
         first, last = next(spans)
         joined = data[first:last]
         for more, (start, end) in enumerate(spans):
@@ -241,18 +323,11 @@ class RecordReader:
         return self.payload(self.find(key))
 
     def heads(self, numbers:np.ndarray,  # which records, in the order of the keys
-             )->Iterator[tuple[np.ndarray,np.ndarray]]: # the next few thousand of them, their `HEAD`s
-        "The first 40 bytes of many records, without touching what follows; ValueError for the first that is not a record"
+             )->Iterator[tuple[np.ndarray,np.ndarray]]: # the next thousand of them, their `HEAD`s
+        "The first 40 bytes of many records, and nothing more; ValueError for the first that is not a record"
         for first in range(0, len(numbers), _CHUNK):
             chunk = numbers[first:first + _CHUNK]
-            at = np.minimum(self.positions[chunk, None]//4 + np.arange(HEAD.itemsize//4), self.size//4 - 1)
-            heads = np.memmap(self.path, '<u4', 'r', shape=(self.size//4,))[at].view(HEAD)[:, 0]
-            good = (heads['magic'] == MAGIC) & (heads['start'] >> 30 == 0) & (self.positions[chunk] + 8 + (heads['start'] & _LENGTH) <= self.size)
-            if not good.all(): list(self._spans(chunk[~good][0]))
-            for row in np.flatnonzero(heads['start'] >> 29 == FIRST):
-                payload = self.payload(chunk[row])
-                heads[row] = np.frombuffer((_START.pack(MAGIC, len(payload)) + payload[:32]).ljust(HEAD.itemsize, b'\0'), HEAD)[0]
-            yield chunk, heads
+            yield chunk, _heads(self, chunk)
 
 # %% ../../nbs/10_data/20_records.ipynb #5b45731f
 _EXACT = 1 << 24
@@ -262,11 +337,14 @@ def read_property(path:str|Path,        # a file with one line "classes,height,w
     "A `property` file; ValueError when it holds something else"
     text = Path(path).read_bytes()[:80].decode(errors='replace').strip()
     try: classes, height, width = (int(word) for word in text.split(','))
-    except ValueError as error: raise ValueError(f"{path} says {text!r}. Valid: classes,height,width as in '85742,112,112'") from error
+    except ValueError as error:
+        raise ValueError(f"{path} holds {text!r}. Valid: classes,height,width as in '85742,112,112'") from error
     if min(classes, height, width) < 1 or max(classes, height, width) > _EXACT:
-        raise ValueError(f'{path} says {text!r}. Valid: numbers from 1 to {_EXACT}, as far as the 32-bit floats of the labels count')
+        raise ValueError(f'{path} holds {text!r}. Valid: numbers from 1 to {_EXACT}, as far as the labels, '
+                         '32-bit floats, count')
     return classes, height, width
 
+# %% ../../nbs/10_data/20_records.ipynb #a1bd2842
 def read_names(path:str|Path,      # a file with one name per line, by label
                num_classes:int,    # how many there must be
               )->list[str]|None:   # None when there is no such file
@@ -276,90 +354,115 @@ def read_names(path:str|Path,      # a file with one name per line, by label
     lines = text.count(b'\n') + (not text.endswith(b'\n'))
     if lines != num_classes: raise ValueError(f'{path} has {lines} names for {num_classes} classes')
     try: return text.decode('utf-8').removesuffix('\n').split('\n')
-    except UnicodeDecodeError as error: raise ValueError(f'{path}, byte {error.start}: this is not UTF-8 text') from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{path}, byte {error.start}: this is not UTF-8 text') from error
 
-# %% ../../nbs/10_data/20_records.ipynb #250efa3d
+# %% ../../nbs/10_data/20_records.ipynb #7ba67615
 _NO_IMAGE = 32
 
+def _are_identities(reader, numbers):
+    return all(((heads['flag'] == 2) & (heads['start'] == _NO_IMAGE)).all() for _, heads in reader.heads(numbers))
+
+def _contents(reader):
+    "Which records are images, and which are identities"
+    n = len(reader)
+    labels, image = unpack_record(reader.payload(0), reader.where(0))
+    if reader.keys[0] != 0 or len(labels) < 2 or image: return range(n), range(0)
+    a, b = labels[:2]
+    announced = f'{reader.where(0)} announces identities in the records {a:.0f} to {b - 1:.0f}'
+    if not 1 < a < b or np.float32(int(reader.keys[-1]) + 1) != b:
+        raise ValueError(f'{announced}, but {reader.index} lists records up to {reader.keys[-1]}')
+    near = range(bisect_left(reader.keys, a - 2), bisect_right(reader.keys, a + 2))
+    candidates = [m for m in near if np.float32(reader.keys[m]) == a]
+    first = next((m for m in candidates if _are_identities(reader, np.array([m]))), n)
+    if first == n or not _are_identities(reader, np.arange(first, n)):
+        raise ValueError(f'{announced}, which they are not')
+    return range(1, first), range(first, n)
+
+# %% ../../nbs/10_data/20_records.ipynb #ae340c9e
+class _Labels:
+    "The labels of the images of a .rec file"
+    def __init__(self, reader, classes, source):
+        self.reader, self.classes, self.source, self.known = reader, classes, source, None
+        self.images, self.identities = _contents(reader)
+        if not len(self.images):
+            raise ValueError(f'{reader.path} holds no images. Valid: a record for each image behind record 0')
+        if len(self.images) <= SMALL: self.known = self.stored(np.asarray(self.images))
+        else: self.stored(sample(len(self.images)) + self.images.start)
+
+    def checked(self, label, n):
+        "A stored label as an integer"
+        if 0 <= label < (self.classes or np.inf) and label == label//1: return int(label)
+        valid = 'a whole number from 0 on'
+        if self.classes: valid = f'0..{self.classes - 1}, for the {self.classes} classes of {self.source}'
+        raise ValueError(f'{self.reader.where(n)} has label {label:g}. Valid: {valid}')
+
+    def stored(self, numbers):
+        "Labels in the headers of records"
+        found = [torch.empty(0, dtype=torch.int64)]
+        for chunk, heads in self.reader.heads(numbers):
+            short = (heads['start'] & _LENGTH) < 24 + 4*heads['flag'].astype(np.int64)
+            for n in chunk[short][:1]: unpack_record(self.reader.payload(n), self.reader.where(n))
+            labels = np.where(heads['flag'] == 0, heads['label'], heads['labels'][:, 0])
+            good = (labels >= 0) & (labels == np.floor(labels)) & (labels < (self.classes or np.inf))
+            if not good.all(): self.checked(labels[~good][0], chunk[~good][0])
+            found.append(torch.from_numpy(labels.astype(np.int64)))
+        return torch.cat(found)
+
+# %% ../../nbs/10_data/20_records.ipynb #9c26382a
+def _identity_ranges(labels):
+    "(identities, 2) first and last + 1 of the images of each, as far as they follow one another from record 1 on"
+    if not labels.identities or not isinstance(labels.reader.keys, range): return np.empty((0, 2), np.int64)
+    ranges = np.concatenate([heads['labels'] for _, heads in labels.reader.heads(np.asarray(labels.identities))])
+    ranges = np.where(np.abs(ranges) < _EXACT, ranges, _EXACT).astype(np.int64)
+    ranges = ranges[np.argsort(ranges[:, 0], kind='stable')]
+    start, end = ranges.T
+    follows = (start == np.append(1, end[:-1])) & (start < end) & (end <= labels.images.stop) & (end < _EXACT)
+    return ranges[np.logical_and.accumulate(follows)]
+
+def _all_labels(labels):
+    "Label of every image: one header per identity where the ranges allow it, a sample compared with the images"
+    starts, ends = _identity_ranges(labels).T
+    first = labels.stored(starts).repeat_interleave(torch.from_numpy(ends - starts))
+    rest = np.arange(labels.images.start + len(first), labels.images.stop)
+    found = torch.cat([first, labels.stored(rest)])
+    few = sample(len(found))
+    differ = (labels.stored(few + labels.images.start) != found[few]).numpy()
+    if differ.any():
+        where = labels.reader.where(labels.images[few[differ][0]])
+        raise ValueError(f'{where} has another label than the first image of its identity')
+    return found
+
+# %% ../../nbs/10_data/20_records.ipynb #250efa3d
 class RecordFaces(Dataset):
     "Faces of a folder with train.rec, train.idx and property, as (image, label); safe in forked and spawned workers"
     def __init__(self,
                  folder:str|Path,         # the folder, or a .rec file of another name
                  image_size:int|None=112, # height and width in pixels; None keeps the images' own
                 ):
-        path = Path(folder)
-        self.reader = RecordReader(path if path.suffix == '.rec' else path/'train.rec')
-        self.image_size, self._labels, self._classes = image_size, None, None
-        self._property = self.reader.path.with_name('property')
-        if self._property.is_file(): self._classes = read_property(self._property)[0]
-        self._images, self._identities = self._contents()
-        if not len(self): raise ValueError(f'{self.reader.path} holds no images. Valid: a record for each image behind record 0')
-        if len(self) <= SMALL: self._labels = self._stored(np.asarray(self._images))
-        else: self._stored(sample(len(self)) + self._images.start)
-        self.names = read_names(self.reader.path.with_name('names.txt'), self.num_classes)
-
-    def _contents(self):
-        "Which records are images, and which are identities"
-        reader, n = self.reader, len(self.reader)
-        labels, image = unpack_record(reader.payload(0), reader.where(0))
-        if reader.keys[0] != 0 or len(labels) < 2 or image: return range(n), range(0)
-        a, b = labels[:2]
-        if not 1 < a < b or np.float32(int(reader.keys[-1]) + 1) != b:
-            raise ValueError(f'{reader.where(0)} announces identities in the records {a:.0f} to {b - 1:.0f}, '
-                             f'but {reader.index} lists records up to {reader.keys[-1]}')
-        near = range(bisect_left(reader.keys, a - 2), bisect_right(reader.keys, a + 2))
-        first = next((m for m in near if np.float32(reader.keys[m]) == a and self._are_identities(np.array([m]))), n)
-        if first == n or not self._are_identities(np.arange(first, n)):
-            raise ValueError(f'{reader.where(0)} announces identities in the records {a:.0f} to {b - 1:.0f}, which they are not')
-        return range(1, first), range(first, n)
-
-    def _are_identities(self, n):
-        return all(((heads['flag'] == 2) & (heads['start'] == _NO_IMAGE)).all() for _, heads in self.reader.heads(n))
-
-    def _stored(self, n):
-        "Labels in the headers of records"
-        found = [torch.empty(0, dtype=torch.int64)]
-        for chunk, heads in self.reader.heads(n):
-            short = (heads['start'] & _LENGTH) < 24 + 4*heads['flag'].astype(np.int64)
-            if short.any(): self.encoded(chunk[short][0] - self._images.start)
-            labels = np.where(heads['flag'] == 0, heads['label'], heads['labels'][:, 0])
-            good = (labels >= 0) & (labels == np.floor(labels)) & (labels < (self._classes or np.inf))
-            if not good.all(): self._label(labels[~good][0], chunk[~good][0])
-            found.append(torch.from_numpy(labels.astype(np.int64)))
-        return torch.cat(found)
-
-    def _label(self, label, n):
-        "A stored label as an integer"
-        if 0 <= label < (self._classes or np.inf) and label == label//1: return int(label)
-        valid = f'0..{self._classes - 1}, for the {self._classes} classes of {self._property}' if self._classes else 'a whole number from 0 on'
-        raise ValueError(f'{self.reader.where(n)} has label {label:g}. Valid: {valid}')
-
-    def _ranges(self):
-        "(identities, 2) first and last + 1 of the images of each, as far as they follow one another from record 1 on"
-        if not self._identities or not isinstance(self.reader.keys, range): return np.empty((0, 2), np.int64)
-        ranges = np.concatenate([heads['labels'] for _, heads in self.reader.heads(np.asarray(self._identities))])
-        ranges = np.where(np.abs(ranges) < _EXACT, ranges, _EXACT).astype(np.int64)
-        ranges = ranges[np.argsort(ranges[:, 0], kind='stable')]
-        start, end = ranges.T
-        follows = (start == np.append(1, end[:-1])) & (start < end) & (end <= self._images.stop) & (end < _EXACT)
-        return ranges[np.logical_and.accumulate(follows)]
+        self.reader = RecordReader(_rec_file(Path(folder)))
+        self.image_size = image_size
+        source, self._names = (_named(self.reader.path.with_name(name)) for name in ('property', 'names.txt'))
+        classes = read_property(source)[0] if source.is_file() else None
+        self._labels = _Labels(self.reader, classes, source)
+        self._images = self._labels.images
+        self._checked = np.zeros(len(self), bool)
+        self.names = read_names(self._names, self.num_classes)
 
     @property
     def labels(self)->torch.Tensor: # (n,) int64
         "Label of every image; a large set reads them when they are first asked for"
-        if self._labels is None:
-            starts, ends = self._ranges().T
-            first = self._stored(starts).repeat_interleave(torch.from_numpy(ends - starts))
-            labels = torch.cat([first, self._stored(np.arange(self._images.start + len(first), self._images.stop))])
-            few = sample(len(labels))
-            differ = (self._stored(few + self._images.start) != labels[few]).numpy()
-            if differ.any(): raise ValueError(f'{self.where(few[differ][0])} has another label than the first image of its identity')
-            self._labels = labels
-        return self._labels
+        if self._labels.known is None: self._labels.known = _all_labels(self._labels)
+        return self._labels.known
 
     @property
-    def num_classes(self)->int: # as `property` says, else the largest label + 1
-        return self._classes or int(self.labels.max()) + 1
+    def num_classes(self)->int: # as `property` states, otherwise the largest label + 1
+        return self._labels.classes or int(self.labels.max()) + 1
+
+    @property
+    def files(self)->list[Path]: # the files whose bytes decide what the set holds
+        beside = (self.reader.index, self._labels.source, self._names)
+        return [self.reader.path, *(path for path in beside if path.is_file())]
 
     def __len__(self): return len(self._images)
 
@@ -370,29 +473,34 @@ class RecordFaces(Dataset):
                )->tuple[bytes,int]:     # the image file as it is stored, label
         n = self._images[i]
         labels, image = unpack_record(self.reader.payload(n), self.reader.where(n))
-        return image, self._label(labels[0], n)
+        return image, self._labels.checked(labels[0], n)
 
     def __getitem__(self, i:int,                # 0..len-1
                    )->tuple[torch.Tensor,int]:  # (3, image_size, image_size) uint8 RGB, label
         data, label = self.encoded(i)
-        return decode_image(data, self.image_size, self.where(i)), label
+        image = decode_image(data, self.image_size, self.where(i), check=not self._checked[i])
+        self._checked[i] = True
+        return image, label
 
 # %% ../../nbs/10_data/20_records.ipynb #764d6815
 def encoded_image(dataset:Dataset,  # with `.encoded(i)`, or of (uint8 image, label)
                   i:int,            # which image
                   quality:int=95,   # JPEG quality where there are no encoded bytes
                  )->bytes:          # an image file
-    "The stored bytes of an image where the set has them, else a JPEG"
+    "The stored bytes of an image where the set has them, otherwise a JPEG"
     return dataset.encoded(i)[0] if hasattr(dataset, 'encoded') else encode_jpeg(dataset[i][0], quality)
 
+# %% ../../nbs/10_data/20_records.ipynb #016d32f5
 def write_names(path:str|Path,          # the file
                 names:list[str]|None,   # by label; None removes the file
                ):
     "The inverse of `read_names`"
     if names is None: return Path(path).unlink(missing_ok=True)
-    if broken := [name for name in names if len(name.splitlines()) != 1]: raise ValueError(f'the name {broken[0]!r} is not one line of text')
+    broken = [name for name in names if len(name.splitlines()) != 1]
+    if broken: raise ValueError(f'the name {broken[0]!r} is not one line of text')
     with write_aside(path) as aside: aside.write_text(''.join(f'{name}\n' for name in names), encoding='utf-8')
 
+# %% ../../nbs/10_data/20_records.ipynb #c188081c
 def write_property(path:str|Path,    # the file
                    dataset:Dataset,  # with `.num_classes`
                    image:bytes,      # its first image
@@ -401,6 +509,7 @@ def write_property(path:str|Path,    # the file
     width, height = image_header(image)
     with write_aside(path) as aside: aside.write_text(f'{dataset.num_classes},{height},{width}\n')
 
+# %% ../../nbs/10_data/20_records.ipynb #66b5ef43
 def write_records(dataset:Dataset,    # with `.labels` and `.num_classes`
                   folder:str|Path,    # where train.rec, train.idx and property are written
                   quality:int=95,     # JPEG quality where the set has no encoded bytes
@@ -412,10 +521,11 @@ def write_records(dataset:Dataset,    # with `.labels` and `.num_classes`
     people, counts = labels.unique(return_counts=True)
     ends, identity = (counts.cumsum(0) + 1).tolist(), len(labels) + 1
     ranges = list(zip([1, *ends], ends)) if identity + len(people) < _EXACT else []
-    order = labels.argsort(stable=True)
+    order = labels.argsort(stable=True).numpy()
+    bar = tqdm(order, 'write', unit='image', delay=1, leave=False, disable=not progress)
     with RecordWriter(folder/'train.rec') as writer:
         if ranges: writer.write(0, pack_record((identity, identity + len(ranges)), 0))
-        for key, i in enumerate(tqdm(order.numpy(), 'write', unit='image', delay=1, leave=False, disable=not progress), 1 if ranges else 0):
+        for key, i in enumerate(bar, 1 if ranges else 0):
             writer.write(key, pack_record(int(labels[i]), key, encoded_image(dataset, int(i), quality)))
         for key, span in enumerate(ranges, identity): writer.write(key, pack_record(span, key))
         write_property(folder/'property', dataset, encoded_image(dataset, int(order[0]), quality))
