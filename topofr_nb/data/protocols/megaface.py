@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 from torch.utils.data import Dataset
 
-from ...files import folder_aside
-from ..lists import first_few
+from ..lists import Files, first_few, numbered_lines
 from .pairs import ImageFiles, ProtocolSet
+from ...files import folder_aside
 
 # %% ../../../nbs/10_data/40_protocols/30_megaface.ipynb #8e6b2512
 @dataclass(frozen=True, eq=False)
@@ -34,96 +34,116 @@ class IdentificationSet(ProtocolSet):
     def __len__(self): return len(self.images)
 
     def describe(self)->str: # in one line: who is searched among how many
-        return f'{self.name}: {len(self.probe_index):,} probes, {len(self.distractor_index):,} distractors'
+        people = len(self.probe_labels.unique())
+        probes = f'{len(self.probe_index):,} probes of {people:,} people'
+        return f'{self.name}: {probes}, {len(self.distractor_index):,} distractors'
 
 # %% ../../../nbs/10_data/40_protocols/30_megaface.ipynb #4d2a2132
 FACESCRUB, MEGAFACE = 'facescrub_features_list.json', 'megaface_features_list.json'
 
+def _names(path, key, values):
+    "A list of a JSON file as text; ValueError for what is not a name"
+    if not isinstance(values, list): raise ValueError(f'{path} has no list {key!r}')
+    wrong = next((i for i, x in enumerate(values) if not isinstance(x, (str, int)) or x == ''), None)
+    if wrong is not None: raise ValueError(f'{path} {key} {wrong}: {values[wrong]!r} is not a name')
+    return list(map(str, values))
+
 def _read_json(path, *keys):
     "The lists under `keys` of a JSON file, of equal length"
-    try: lists = json.loads(path.read_bytes())
+    try: found = json.loads(path.read_bytes())
     except ValueError as error: raise ValueError(f'{path} is not JSON: {error}') from error
-    if not isinstance(lists, dict): raise ValueError(f'{path} is not an object with the lists {keys}')
-    for key in keys:
-        if not isinstance(lists.get(key), list): raise ValueError(f'{path} has no list {key!r}')
-        if len(lists[key]) != len(lists[keys[0]]): raise ValueError(f'{path}: {len(lists[keys[0]])} {keys[0]}s and {len(lists[key])} {key}s')
-        wrong = next((i for i, x in enumerate(lists[key]) if not isinstance(x, (str, int)) or x == ''), None)
-        if wrong is not None: raise ValueError(f'{path} {key} {wrong}: {lists[key][wrong]!r} is not a name')
-    return [list(map(str, lists[key])) for key in keys]
+    if not isinstance(found, dict): raise ValueError(f'{path} is not an object with the lists {keys}')
+    lists = [_names(path, key, found.get(key)) for key in keys]
+    for key, values in zip(keys, lists):
+        if len(values) != len(lists[0]):
+            raise ValueError(f'{path}: {len(lists[0])} {keys[0]}s and {len(values)} {key}s')
+    return lists
 
-def _read_text(path):
-    try: return [line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines() if line.strip() and not line.startswith('#')]
-    except UnicodeDecodeError as error: raise ValueError(f'{path} is not a text file') from error
-
-def _find(folder, name):
-    "A list of the devkit, in templatelists/ or in the folder itself"
-    return next((path for path in (folder/'templatelists'/name, folder/name) if path.is_file()), None)
+# %% ../../../nbs/10_data/40_protocols/30_megaface.ipynb #a1f18176
+def _list(path): return [line for _, line in numbered_lines(path)]
 
 def _probes(folder):
     "(list file, paths, people)"
-    if path := _find(folder, FACESCRUB): return path, *_read_json(path, 'path', 'id')
+    devkit = (place/FACESCRUB for place in (folder/'templatelists', folder))
+    if path := next((path for path in devkit if path.is_file()), None): return path, *_read_json(path, 'path', 'id')
     path = folder/'facescrub_lst'
-    if not path.is_file(): raise FileNotFoundError(f'{folder} has no list of probes. Valid: templatelists/{FACESCRUB} or facescrub_lst')
-    paths = _read_text(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'{folder} has no list of probes. Valid: templatelists/{FACESCRUB} or facescrub_lst')
+    paths = _list(path)
     loose = next((p for p in paths if '/' not in p), None)
     if loose is not None: raise ValueError(f'{path} names {loose!r}. Valid: lines person/image')
     return path, paths, [p.split('/')[-2] for p in paths]
 
+def _longest(folder):
+    "Length: file of the devkit's lists of distractors"
+    places = [place for place in (folder, folder/'templatelists') if place.is_dir()]
+    files = [path for place in places for path in sorted(place.iterdir())]
+    matches = [(re.fullmatch(re.escape(MEGAFACE) + r'_(\d+)_1', path.name), path) for path in files]
+    return {int(match[1]): path for match, path in matches if match}
+
 def _distractors(folder, count):
-    "(list file, paths): the list of exactly `count`, else the first `count` of the longest"
-    lists = {int(m[1]): path for where in (folder, folder/'templatelists') if where.is_dir() for path in sorted(where.iterdir())
-             if (m := re.fullmatch(re.escape(MEGAFACE) + r'_(\d+)_1', path.name))}
+    "(list file, paths) of `count` distractors; None takes all"
+    lists, path = _longest(folder), folder/'megaface_lst'
     if lists:
         path = lists.get(count) or lists[max(lists)]
         found, = _read_json(path, 'path')
+    elif path.is_file(): found = _list(path)
     else:
-        path = folder/'megaface_lst'
-        if not path.is_file(): raise FileNotFoundError(f'{folder} has no list of distractors. Valid: templatelists/{MEGAFACE}_<n>_1 or megaface_lst')
-        found = _read_text(path)
-    if count is not None and not 1 <= count <= len(found): raise ValueError(f'{count} distractors are asked for and {path} has 1..{len(found)}')
+        raise FileNotFoundError(f'{folder} has no list of distractors. Valid: templatelists/{MEGAFACE}_<n>_1 or '
+                                f'megaface_lst')
+    if count is not None and not 1 <= count <= len(found):
+        raise ValueError(f'{count} distractors are asked for and {path} has 1..{len(found)}')
     return path, found[:count]
 
 # %% ../../../nbs/10_data/40_protocols/30_megaface.ipynb #b43ab5c1
-def _noises(path, parts):
-    "The last `parts` of the names in a list of files to leave out; a line may begin with a number and a tab"
-    return {_tail(line.split('\t')[-1], parts) for line in _read_text(path)} if path.is_file() else set()
-
 def _tail(name, parts): return '/'.join(name.replace(' ', '_').split('/')[-parts:])
 
-def _check_list(path, names, images):
-    "ValueError or FileNotFoundError for an empty list, a name that comes twice, files that are not there"
+def _noises(path, parts):
+    "The last `parts` of the names in a list of files to leave out; a line may begin with a number and a tab"
+    return {_tail(line.split('\t')[-1], parts) for line in _list(path)} if path.is_file() else set()
+
+def _located(path, names, images):
+    "Files of the names of a list; ValueError or FileNotFoundError for an empty list, a name twice, missing files"
     if not names: raise ValueError(f'{path} lists no images')
     name, times = Counter(names).most_common(1)[0]
     if times > 1: raise ValueError(f'{path} names {name} {times} times')
-    missing = [name for name in names if not os.path.isfile(f'{images}/{name}')]
-    if missing: raise FileNotFoundError(f'{path} names {len(missing)} images that are not in {images}: {first_few(missing)}')
+    files = Files(images)
+    found = [f'{images}/{name}' if os.path.isfile(f'{images}/{name}') else files.find(name) for name in names]
+    missing = [name for name, file in zip(names, found) if file is None]
+    if missing:
+        count = '1 image that is' if len(missing) == 1 else f'{len(missing)} images that are'
+        raise FileNotFoundError(f'{path} names {count} not in {images}: {first_few(missing)}')
+    return list(map(str, found))
 
+# %% ../../../nbs/10_data/40_protocols/30_megaface.ipynb #5e7a0ac3
 def read_megaface(folder:str|Path,           # with facescrub_images/, megaface_images/ and their lists
                   distractors:int|None=None, # how many; None takes the longest list
                   image_size:int=112,        # height and width, in pixels
                  )->IdentificationSet:
     "MegaFace's probes and distractors without the noise, images read when they are needed"
     folder = Path(folder)
-    if not folder.is_dir(): raise FileNotFoundError(f'{folder} does not exist. Valid: a folder with the lists and images of MegaFace')
+    if not folder.is_dir():
+        raise FileNotFoundError(f'{folder} does not exist. Valid: a folder with the lists and images of MegaFace')
     probe_list, probes, people = _probes(folder)
     strangers_list, strangers = _distractors(folder, distractors)
-    noise = _noises(folder/'facescrub_noises.txt', 1)
-    kept = [(p, who) for p, who in zip(probes, people) if _tail(p, 1) not in noise]
-    noise = _noises(folder/'megaface_noises.txt', 3)
-    strangers = [p for p in strangers if _tail(p, 3) not in noise]
-    probes, people = zip(*kept) if kept else ((), ())
-    for path, names, images in ((probe_list, probes, 'facescrub_images'), (strangers_list, strangers, 'megaface_images')):
-        _check_list(path, names, folder/images)
-    if len(set(people)) == len(people): raise ValueError(f'{probe_list}: nobody has two probes, so there is nobody to search for')
-    noise_lists = (folder/name for name in ('facescrub_noises.txt', 'megaface_noises.txt'))
-    lists = probe_list, strangers_list, *(path for path in noise_lists if path.is_file())
+    noise_lists = [folder/'facescrub_noises.txt', folder/'megaface_noises.txt']
+    noise = _noises(noise_lists[0], 1), _noises(noise_lists[1], 3)
+    kept = [i for i, path in enumerate(probes) if _tail(path, 1) not in noise[0]]
+    probes, people = ([values[i] for i in kept] for values in (probes, people))
+    strangers = [path for path in strangers if _tail(path, 3) not in noise[1]]
+    paths = _located(probe_list, probes, folder/'facescrub_images') + _located(strangers_list, strangers,
+                                                                               folder/'megaface_images')
+    if len(set(people)) == len(people):
+        raise ValueError(f'{probe_list}: nobody has two probes, so there is nobody to search for')
     number = {who: i for i, who in enumerate(dict.fromkeys(people))}
-    paths = [f'{folder}/facescrub_images/{p}' for p in probes] + [f'{folder}/megaface_images/{p}' for p in strangers]
-    return IdentificationSet(ImageFiles(paths, image_size), torch.arange(len(probes)), torch.tensor([number[who] for who in people]),
+    labels = torch.tensor([number[who] for who in people])
+    lists = probe_list, strangers_list, *(path for path in noise_lists if path.is_file())
+    return IdentificationSet(ImageFiles(paths, image_size), torch.arange(len(probes)), labels,
                              torch.arange(len(probes), len(paths)), 'megaface', frozenset(people), lists)
 
 # %% ../../../nbs/10_data/40_protocols/30_megaface.ipynb #1b02c260
 def _write_images(folder, faces):
+    "Write image files below a folder; their names"
     names = []
     for name, data in faces:
         (folder/name).parent.mkdir(parents=True, exist_ok=True)
@@ -137,7 +157,8 @@ def write_megaface(folder:str|Path,                          # a new folder
                   ):
     "Write both forms of MegaFace's lists, and the images"
     with folder_aside(folder) as aside:
-        probes, strangers = _write_images(aside/'facescrub_images', probes), _write_images(aside/'megaface_images', distractors)
+        probes = _write_images(aside/'facescrub_images', probes)
+        strangers = _write_images(aside/'megaface_images', distractors)
         lists = aside/'templatelists'
         lists.mkdir()
         (lists/FACESCRUB).write_text(json.dumps({'path': probes, 'id': [p.split('/')[-2] for p in probes]}))

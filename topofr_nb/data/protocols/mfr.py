@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 from torch.utils.data import Dataset
 
-from ...files import folder_aside
 from ..images import EXTENSIONS
 from .pairs import ImageFiles, ProtocolSet, ProtocolSets
+from ...files import folder_aside
 
 # %% ../../../nbs/10_data/40_protocols/35_mfr.ipynb #cdb51153
 @dataclass(frozen=True, eq=False)
@@ -30,9 +30,18 @@ class GroupSet(ProtocolSet):
 
     def __len__(self): return len(self.labels)
 
-    def describe(self)->str: # in one line: who is compared
-        return f'{self.name}: {len(self):,} images of {len(self.labels.unique()):,} people'
+    def pairs(self)->int: # how many are compared
+        n = len(self)
+        if self.masked is None: return n*(n - 1)//2
+        hidden = int(self.masked.sum())
+        return hidden*(n - hidden)
 
+    def describe(self)->str: # in one line: who is compared, and at which rate
+        people = len(self.labels.unique())
+        images = f'{len(self):,} images of {people:,} people'
+        return f'{self.name}: {images}, {self.pairs():,} pairs, scored at FAR {self.far:g}'
+
+# %% ../../../nbs/10_data/40_protocols/35_mfr.ipynb #a514b68e
 class GroupSets(ProtocolSets): "Several `GroupSet` by name"
 
 # %% ../../../nbs/10_data/40_protocols/35_mfr.ipynb #6b5bcd82
@@ -42,23 +51,39 @@ FARS = {'mask': 1e-4, 'children': 1e-4} | dict.fromkeys((*GROUPS, 'mr_all'), 1e-
 def _entries(folder):
     "Visible entries of a folder by name; none when it is not there"
     if not os.path.isdir(folder): return []
-    with os.scandir(folder) as entries: return sorted((e for e in entries if not e.name.startswith('.')), key=lambda e: e.name)
+    with os.scandir(folder) as entries:
+        return sorted((e for e in entries if not e.name.startswith('.')), key=lambda e: e.name)
 
 def _files(folder): return [e.path for e in _entries(folder) if os.path.splitext(e.name)[1].lower() in EXTENSIONS]
 
 def _read_subset(folder, name):
     "(path, person, masked) of every image of a subset"
     people = [e.path for e in _entries(folder/name) if e.is_dir()]
-    faces = [(path, i, where != '') for i, person in enumerate(people) for where in ('', 'masked') for path in _files(os.path.join(person, where))]
-    if not faces: raise ValueError(f"{folder/name} holds no images. Valid: {name}/<person>/<image> with {', '.join(EXTENSIONS)}")
+    faces = []
+    for i, person in enumerate(people):
+        faces += [(path, i, False) for path in _files(person)]
+        faces += [(path, i, True) for path in _files(os.path.join(person, 'masked'))]
+    if not faces:
+        raise ValueError(f"{folder/name} holds no images. Valid: {name}/<person>/<image> with {', '.join(EXTENSIONS)}")
     if name == 'mask' and len({masked for *_, masked in faces}) < 2:
         raise ValueError(f'{folder/name} needs masked images in <person>/masked/ and unmasked ones in <person>/')
-    if name != 'mask' and any(masked for *_, masked in faces): raise ValueError(f'{folder/name} has a folder masked/, which belongs into mask/ only')
+    if name != 'mask' and any(masked for *_, masked in faces):
+        raise ValueError(f'{folder/name} has a folder masked/, which belongs into mask/ only')
+    return faces
+
+# %% ../../../nbs/10_data/40_protocols/35_mfr.ipynb #2516ad33
+def _union(parts):
+    "Subsets as one, their people numbered on"
+    faces, first = [], 0
+    for part in parts:
+        faces += [(path, person + first, masked) for path, person, masked in part]
+        first = faces[-1][1] + 1
     return faces
 
 def _group(faces, name, image_size):
     paths, people, masked = zip(*faces)
-    return GroupSet(ImageFiles(paths, image_size), torch.tensor(people), torch.tensor(masked) if name == 'mask' else None, name, FARS[name])
+    masked = torch.tensor(masked) if name == 'mask' else None
+    return GroupSet(ImageFiles(paths, image_size), torch.tensor(people), masked, name, FARS[name])
 
 def read_mfr(folder:str|Path,    # <folder>/<subset>/<person>/<image>, with one or more of the seven subsets
              image_size:int=112, # height and width, in pixels
@@ -66,11 +91,11 @@ def read_mfr(folder:str|Path,    # <folder>/<subset>/<person>/<image>, with one 
     "The subsets that are there, images read when they are needed"
     folder = Path(folder)
     found = {name: _read_subset(folder, name) for name in FARS if (folder/name).is_dir()}
-    if not found: raise FileNotFoundError(f"{folder} has none of the subsets. Valid: <subset>/<person>/<image> with {', '.join(FARS)}")
+    if not found:
+        raise FileNotFoundError(f'{folder} has none of the subsets. '
+                                f"Valid: <subset>/<person>/<image> with {', '.join(FARS)}")
     if 'mr_all' not in found and all(name in found for name in GROUPS):
-        first = [0]
-        for name in GROUPS: first.append(first[-1] + 1 + found[name][-1][1])
-        found['mr_all'] = [(path, person + start, masked) for name, start in zip(GROUPS, first) for path, person, masked in found[name]]
+        found['mr_all'] = _union(found[name] for name in GROUPS)
     return GroupSets({name: _group(faces, name, image_size) for name, faces in found.items()}, 'mfr')
 
 # %% ../../../nbs/10_data/40_protocols/35_mfr.ipynb #21cf2245

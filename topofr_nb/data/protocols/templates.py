@@ -17,11 +17,11 @@ import torch
 from torch.utils.data import Dataset
 
 from ...core import one_of
-from ...files import folder_aside
 from ..align import AlignedImages, read_landmarks
 from ..lists import first_few
-from .pairs import ProtocolSet, SomeImages
+from .pairs import ProtocolSet, SomeImages, half_each
 from .template_lists import read_template_media, read_template_pairs, read_template_subjects
+from ...files import folder_aside
 
 # %% ../../../nbs/10_data/40_protocols/25_templates.ipynb #1f5892e1
 @dataclass(frozen=True, eq=False)
@@ -42,62 +42,82 @@ class TemplateSet(ProtocolSet):
     def __len__(self): return len(self.template_ids)
 
     def describe(self)->str: # in one line: what is compared
-        return f'{self.name}: {len(self.same):,} pairs of templates, {len(self):,} images'
+        templates = f'{len(self.template_ids.unique()):,} templates of {len(self):,} images'
+        searched = f'{len(self.probes[0]):,} probes in {", ".join(self.galleries)}' if self.probes else 'no probes'
+        return f'{self.name}: {len(self.same):,} pairs of templates; {templates}; {searched}'
 
     def subset(self, n:int,        # number of pairs
               )->'TemplateSet':    # n pairs, or n - 1 when n is odd
         "Half positive and half negative pairs, evenly spread over the list, with the templates that they need"
         if n >= len(self.same): return self
-        kinds = [torch.nonzero(self.same == kind).flatten() for kind in (True, False)]
-        half = min(n//2, *map(len, kinds))
-        if half < 1:
-            raise ValueError(f'{n} of {len(kinds[0])} positive and {len(kinds[1])} negative pairs of {self.name!r} cannot hold both kinds')
-        pairs = torch.cat([k[torch.arange(half)*len(k)//half] for k in kinds]).sort().values
+        pairs = half_each(self, n)
         a, b = self.pair_a[pairs], self.pair_b[pairs]
-        return replace(self._only(torch.cat([a, b]).unique()), pair_a=a, pair_b=b, same=self.same[pairs])
+        return replace(_only(self, torch.cat([a, b]).unique()), pair_a=a, pair_b=b, same=self.same[pairs])
 
-    def _only(self, templates):
-        "The images, galleries and probes of some templates"
-        rows = torch.nonzero(torch.isin(self.template_ids, templates)).flatten()
-        images = self.images[rows] if isinstance(self.images, torch.Tensor) else SomeImages(self.images, rows.tolist())
-        keep = lambda ids, subjects: tuple(x[torch.isin(ids, templates)] for x in (ids, subjects))
-        galleries = {name: keep(*gallery) for name, gallery in self.galleries.items()}
-        return replace(self, images=images, template_ids=self.template_ids[rows], media_ids=self.media_ids[rows],
-                       detector_scores=self.detector_scores[rows], galleries={k: g for k, g in galleries.items() if len(g[0])},
-                       probes=self.probes and keep(*self.probes))
+# %% ../../../nbs/10_data/40_protocols/25_templates.ipynb #1ce1dcff
+def _only(whole, templates):
+    "The images, galleries and probes of some templates"
+    def kept(ids, subjects):
+        keep = torch.isin(ids, templates)
+        return ids[keep], subjects[keep]
+
+    rows = torch.nonzero(torch.isin(whole.template_ids, templates)).flatten()
+    tensor = isinstance(whole.images, torch.Tensor)
+    images = whole.images[rows] if tensor else SomeImages(whole.images, rows.tolist())
+    galleries = {name: kept(*gallery) for name, gallery in whole.galleries.items()}
+    return replace(whole, images=images, template_ids=whole.template_ids[rows], media_ids=whole.media_ids[rows],
+                   detector_scores=whole.detector_scores[rows], probes=whole.probes and kept(*whole.probes),
+                   galleries={name: gallery for name, gallery in galleries.items() if len(gallery[0])})
 
 # %% ../../../nbs/10_data/40_protocols/25_templates.ipynb #92e6acdc
 GALLERIES = {'ijbb': ('S1', 'S2'), 'ijbc': ('G1', 'G2')}
 
 def _kind(folder, name):
     "ijbb or ijbc, from what lies in the folder"
-    if not Path(folder).is_dir(): raise FileNotFoundError(f'{folder} does not exist. Valid: a folder with meta/ and loose_crop/ of IJB-B or IJB-C')
-    found = [kind for kind in GALLERIES if (Path(folder)/'meta'/f'{kind}_face_tid_mid.txt').is_file()]
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f'{folder} does not exist. Valid: a folder with meta/ and loose_crop/ of IJB-B '
+                                f'or IJB-C')
+    found = [kind for kind in GALLERIES if (folder/'meta'/f'{kind}_face_tid_mid.txt').is_file()]
     if name is not None and one_of('name', name, GALLERIES) in found: return name
     if name is None and len(found) == 1: return found[0]
-    if name is None and found: raise ValueError(f"{folder}/meta holds the lists of {' and '.join(found)}; choose one by name")
-    raise FileNotFoundError(f"{folder}/meta/{name or 'ijbc'}_face_tid_mid.txt does not exist. Valid: IJB-B or IJB-C as insightface lays it out")
+    if name is None and found:
+        raise ValueError(f"{folder}/meta holds the lists of {' and '.join(found)}; choose one by name")
+    raise FileNotFoundError(f"{folder}/meta/{name or 'ijbc'}_face_tid_mid.txt does not exist. "
+                            'Valid: IJB-B or IJB-C as insightface lays it out')
 
 # %% ../../../nbs/10_data/40_protocols/25_templates.ipynb #68cb0df9
-def _read_images(folder, kind):
-    "Files, template ids, media ids, landmarks, detector scores"
-    media, faces = (folder/'meta'/f'{kind}_{name}.txt' for name in ('face_tid_mid', 'name_5pts_score'))
-    (names, ids), (others, landmarks, scores) = read_template_media(media), read_landmarks(faces)
-    if len(names) != len(others): raise ValueError(f'{media} has {len(names)} lines and {faces} has {len(others)}; line i of both is the same image')
-    if names != others:
-        i = next(i for i, pair in enumerate(zip(names, others)) if pair[0] != pair[1])
-        raise ValueError(f'{media} line {i + 1} is about {names[i]} and {faces} line {i + 1} about {others[i]}; both must name the same image')
-    crops = folder/'loose_crop'
+def _check_names(media, names, faces, others):
+    "ValueError where two lists are not about the same images, line by line"
+    if len(names) != len(others):
+        raise ValueError(f'{media} has {len(names)} lines and {faces} has {len(others)}; line i of both is the '
+                         f'same image')
+    if names == others: return
+    i = next(i for i, (name, other) in enumerate(zip(names, others)) if name != other)
+    raise ValueError(f'{media} line {i + 1} is about {names[i]} and {faces} line {i + 1} about {others[i]}; '
+                     'both must name the same image')
+
+def _image_paths(media, names, crops):
+    "Files of the images; FileNotFoundError counts and names those that are not there"
     if not crops.is_dir(): raise FileNotFoundError(f'{crops}, the folder of the images, does not exist')
-    with os.scandir(crops) as entries: missing = set(names).difference(e.name for e in entries)
-    if missing: raise FileNotFoundError(f'{media} names {len(missing)} images that are not in {crops}: {first_few(n for n in names if n in missing)}')
-    return [f'{crops}/{name}' for name in names], *torch.from_numpy(ids.copy()).T.contiguous(), landmarks, torch.from_numpy(scores).float()
+    with os.scandir(crops) as entries: missing = set(names).difference(entry.name for entry in entries)
+    if missing:
+        count = '1 image that is' if len(missing) == 1 else f'{len(missing)} images that are'
+        named = first_few(name for name in names if name in missing)
+        raise FileNotFoundError(f'{media} names {count} not in {crops}: {named}')
+    return [f'{crops}/{name}' for name in names]
+
+def _read_images(folder, kind):
+    "Files, landmarks, template ids, media ids, detector scores"
+    media, faces = (folder/'meta'/f'{kind}_{name}.txt' for name in ('face_tid_mid', 'name_5pts_score'))
+    names, ids = read_template_media(media)
+    others, landmarks, scores = read_landmarks(faces)
+    _check_names(media, names, faces, others)
+    template_ids, media_ids = torch.from_numpy(ids.copy()).T.contiguous()
+    paths = _image_paths(media, names, folder/'loose_crop')
+    return paths, landmarks, template_ids, media_ids, torch.from_numpy(scores).float()
 
 # %% ../../../nbs/10_data/40_protocols/25_templates.ipynb #9b7de5fb
-def _lists(folder, kind):
-    "The lists of a folder that are there"
-    return tuple(sorted((folder/'meta').glob(f'{kind}_*')))
-
 def read_ijb(folder:str|Path,      # with meta/ and loose_crop/
              name:str|None=None,   # "ijbb" or "ijbc"; None recognises it from the files
              image_size:int=112,   # height and width of the aligned images, in pixels
@@ -105,19 +125,42 @@ def read_ijb(folder:str|Path,      # with meta/ and loose_crop/
     "IJB-B or IJB-C as insightface lays it out, images aligned when they are read; errors name file and line"
     folder = Path(folder)
     kind = _kind(folder, name)
-    paths, template_ids, media_ids, landmarks, scores = _read_images(folder, kind)
+    paths, landmarks, template_ids, media_ids, scores = _read_images(folder, kind)
     templates, none = np.unique(template_ids.numpy()), torch.empty(0, dtype=torch.int64)
-    pairs, *lists, probes = (folder/'meta'/f'{kind}_{x}' for x in (
-        'template_pair_label.txt', *(f'1N_gallery_{g}.csv' for g in GALLERIES[kind]), '1N_probe_mixed.csv'))
-    if not pairs.is_file() and not probes.is_file(): raise FileNotFoundError(f'{folder}/meta has neither {pairs.name} nor {probes.name}')
+    meta = folder/'meta'
+    pairs, probes = meta/f'{kind}_template_pair_label.txt', meta/f'{kind}_1N_probe_mixed.csv'
+    tables = {g: meta/f'{kind}_1N_gallery_{g}.csv' for g in GALLERIES[kind]}
+    if not pairs.is_file() and not probes.is_file():
+        raise FileNotFoundError(f'{meta} has neither {pairs.name} nor {probes.name}')
     a, b, same = read_template_pairs(pairs, templates) if pairs.is_file() else (none, none, none.bool())
-    galleries = {g: read_template_subjects(path, templates) for g, path in zip(GALLERIES[kind], lists) if path.is_file()}
-    return TemplateSet(AlignedImages(paths, landmarks, image_size), template_ids, media_ids, scores, a, b, same,
-                       galleries, read_template_subjects(probes, templates) if probes.is_file() else None, kind, _lists(folder, kind))
+    galleries = {g: read_template_subjects(path, templates) for g, path in tables.items() if path.is_file()}
+    searched = read_template_subjects(probes, templates) if probes.is_file() else None
+    images = AlignedImages(paths, landmarks, image_size)
+    lists = tuple(sorted(meta.glob(f'{kind}_*')))
+    return TemplateSet(images, template_ids, media_ids, scores, a, b, same, galleries, searched, kind, lists)
 
 # %% ../../../nbs/10_data/40_protocols/25_templates.ipynb #12cacae4
 def _write_lines(path, lines):
     with open(path, 'w', encoding='utf-8') as file: file.writelines(f'{line}\n' for line in lines)
+
+def _write_images(aside, kind, templates, names, landmarks):
+    "The lists of templates and of landmarks"
+    ids, media, scores = (x.tolist() for x in (templates.template_ids, templates.media_ids, templates.detector_scores))
+    points = [' '.join(f'{x:.3f}' for x in row) for row in landmarks.reshape(len(names), 10).tolist()]
+    media_lines = (f'{name} {t} {m}' for name, t, m in zip(names, ids, media))
+    _write_lines(aside/'meta'/f'{kind}_face_tid_mid.txt', media_lines)
+    face_lines = (f'{name} {p} {s:.6f}' for name, p, s in zip(names, points, scores))
+    _write_lines(aside/'meta'/f'{kind}_name_5pts_score.txt', face_lines)
+
+def _write_subjects(aside, kind, templates, names):
+    "The tables of galleries and probes, a row for each image"
+    files = defaultdict(list)
+    for template, name in zip(templates.template_ids.tolist(), names): files[template].append(name)
+    tables = {f'gallery_{g}': pair for g, pair in templates.galleries.items()}
+    if templates.probes: tables['probe_mixed'] = templates.probes
+    for part, (chosen, subjects) in tables.items():
+        rows = (f'{t},{s},loose_crop/{name}' for t, s in zip(chosen.tolist(), subjects.tolist()) for name in files[t])
+        _write_lines(aside/'meta'/f'{kind}_1N_{part}.csv', ('TEMPLATE_ID,SUBJECT_ID,FILENAME', *rows))
 
 def write_ijb(folder:str|Path,         # a new folder
               templates:TemplateSet,   # its name says "ijbb" or "ijbc"; its images are not used
@@ -129,19 +172,11 @@ def write_ijb(folder:str|Path,         # a new folder
     kind, n = one_of('name', templates.name, GALLERIES), len(templates)
     names = [f'{i + 1}{suffix}' for i in range(n)]
     if len(landmarks) != n: raise ValueError(f'{len(landmarks)} sets of landmarks for {n} images')
-    ids, media, scores = (x.tolist() for x in (templates.template_ids, templates.media_ids, templates.detector_scores))
     with folder_aside(folder) as aside:
-        meta, crops = aside/'meta', aside/'loose_crop'
-        meta.mkdir(), crops.mkdir()
-        for name, data in zip(names, encoded, strict=True): (crops/name).write_bytes(data)
-        _write_lines(meta/f'{kind}_face_tid_mid.txt', (f'{name} {t} {m}' for name, t, m in zip(names, ids, media)))
-        points = (' '.join(f'{x:.3f}' for x in row) for row in landmarks.reshape(n, 10).tolist())
-        _write_lines(meta/f'{kind}_name_5pts_score.txt', (f'{name} {p} {s:.6f}' for name, p, s in zip(names, points, scores)))
+        for part in ('meta', 'loose_crop'): (aside/part).mkdir()
+        for name, data in zip(names, encoded, strict=True): (aside/'loose_crop'/name).write_bytes(data)
+        _write_images(aside, kind, templates, names, landmarks)
         pairs = zip(templates.pair_a.tolist(), templates.pair_b.tolist(), templates.same.int().tolist())
-        if len(templates.same): _write_lines(meta/f'{kind}_template_pair_label.txt', (f'{a} {b} {s}' for a, b, s in pairs))
-        files = defaultdict(list)
-        for t, name in zip(ids, names): files[t].append(name)
-        lists = {f'gallery_{g}': pair for g, pair in templates.galleries.items()} | ({'probe_mixed': templates.probes} if templates.probes else {})
-        for part, (chosen, subjects) in lists.items():
-            rows = (f'{t},{s},loose_crop/{name}' for t, s in zip(chosen.tolist(), subjects.tolist()) for name in files[t])
-            _write_lines(meta/f'{kind}_1N_{part}.csv', ('TEMPLATE_ID,SUBJECT_ID,FILENAME', *rows))
+        if len(templates.same):
+            _write_lines(aside/'meta'/f'{kind}_template_pair_label.txt', (f'{a} {b} {s}' for a, b, s in pairs))
+        _write_subjects(aside, kind, templates, names)
