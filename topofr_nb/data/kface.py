@@ -15,13 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from ..core import derive_seed, one_of
 from ..files import write_aside
-from .folders import first_few, read_people
-from .images import read_image
+from .folders import LabelledFiles, read_people
+from .lists import first_few, numbered_rows
 
 # %% ../../nbs/10_data/34_kface.ipynb #21264a56
 @dataclass(frozen=True)
@@ -37,6 +36,7 @@ class Selection:
 
     def __len__(self): return math.prod(map(len, self.factors))
 
+# %% ../../nbs/10_data/34_kface.ipynb #2109987a
 def _to(*ends): return tuple(range(ends[0], ends[1] + 1))
 
 _LUX_400, _LUX_200 = (1, 2, 8, 12, 16, 19, 22, 25, 28), (1, 2, 3, 8, 9, 12, 13, 16, 17, 19, 20, 22, 23, 25, 26, 28, 29)
@@ -54,7 +54,8 @@ TEST_PEOPLE = frozenset(map(str, (
     19071832, 19100211, 19091132, 19082712, 19091631, 19090411, 19062641, 19091942, 19072211, 19101012)))
 
 # %% ../../nbs/10_data/34_kface.ipynb #6b653136
-def _path(person, accessory, light, expression, pose): return f'{person}/S{accessory:03d}/L{light}/E{expression:02d}/C{pose}.jpg'
+def _path(person, accessory, light, expression, pose):
+    return f'{person}/S{accessory:03d}/L{light}/E{expression:02d}/C{pose}.jpg'
 
 def _listing(folder):
     try: return set(os.listdir(folder))
@@ -70,9 +71,12 @@ def _conditions(root, person, selection):
 
 def _people(root):
     "Names of the people's folders"
-    if not Path(root).is_dir(): raise FileNotFoundError(f'{root} does not exist. Valid: a K-FACE tree, {root}/<person>/S001/L1/E01/C1.jpg')
-    with os.scandir(root) as entries: return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith('.'))
+    if not Path(root).is_dir():
+        raise FileNotFoundError(f'{root} does not exist. Valid: a K-FACE tree, {root}/<person>/S001/L1/E01/C1.jpg')
+    with os.scandir(root) as entries:
+        return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith('.'))
 
+# %% ../../nbs/10_data/34_kface.ipynb #2da26cf7
 def is_kface(root:str|Path)->bool: # a folder
     "Does a tree of K-FACE lie here?"
     root = Path(root)
@@ -86,12 +90,15 @@ def _training_people(root, people, test_people):
     there, test_people = _people(root), _names(test_people)
     people = set(there) - test_people if people is None else _names(people)
     if tested := sorted(people & test_people):
-        raise ValueError(f'{len(tested)} of the chosen people are test people and cannot be trained on: {first_few(tested)}')
-    if unknown := sorted(people - {*there}): raise ValueError(f'{len(unknown)} of the chosen are not in {root}: {first_few(unknown)}')
+        raise ValueError(f'{len(tested)} of the chosen people are test people and cannot be trained on: '
+                         f'{first_few(tested)}')
+    if unknown := sorted(people - {*there}):
+        raise ValueError(f'{len(unknown)} of the chosen are not in {root}: {first_few(unknown)}')
     if len(people) < 2: raise ValueError(f'{root} has {len(people)} people to train on; training needs at least 2')
     return sorted(people)
 
-class KFace(Dataset):
+# %% ../../nbs/10_data/34_kface.ipynb #119f10c1
+class KFace(LabelledFiles):
     "The training images of a K-FACE tree"
     def __init__(self,
                  root:str|Path,                       # folder of the people
@@ -102,68 +109,63 @@ class KFace(Dataset):
                  progress:bool=True,                  # show a bar when listing takes more than a second
                 ):
         self.root, self.image_size = Path(root), image_size
-        selection = SELECTIONS[one_of('K-FACE selection', selection, SELECTIONS)] if isinstance(selection, str) else selection
+        selection = SELECTIONS[one_of('K-FACE selection', selection,
+                                      SELECTIONS)] if isinstance(selection, str) else selection
         people = _training_people(root, people, test_people)
         bar = tqdm(people, 'list K-FACE', unit='person', delay=1, leave=False, disable=not progress)
         found = [np.array(_conditions(self.root, person, selection), dtype=np.int8).reshape(-1, 4) for person in bar]
         self.names = [name for name, images in zip(people, found) if len(images)]
         self.conditions = torch.from_numpy(np.concatenate(found)) # (n, 4) int8: accessory, light, expression, pose
-        self.labels = torch.from_numpy(np.repeat(np.arange(len(self.names)), [len(images) for images in found if len(images)]))
+        self.labels = torch.from_numpy(np.repeat(np.arange(len(self.names)), [len(images) for images in found
+                                                                              if len(images)]))
         expected = len(people)*len(selection)
         self.missing = expected - len(self)
         if self.num_classes < 2:
-            raise ValueError(f'{root} has images of {self.num_classes} people in this selection; training needs at least 2. '
+            raise ValueError(f'{root} has images of {self.num_classes} people in this selection; training needs '
+                             f'at least 2. '
                              f'Valid: {root}/{_path("<person>", 1, 1, 1, 1)}')
-        if self.missing: warnings.warn(f'{root}: {self.missing} of the {expected} images of the selection are not there', stacklevel=2)
-
-    @property
-    def num_classes(self)->int: # number of people
-        return len(self.names)
+        if self.missing:
+            warnings.warn(f'{root}: {self.missing} of the {expected} images of the selection are not there',
+                          stacklevel=2)
 
     @property
     def paths(self)->list[str]: # all files: 3.9 million strings for T4
         return [self.where(i) for i in range(len(self))]
 
-    def __len__(self): return len(self.labels)
-
-    def where(self, i:int)->str: # the file of image i
+    def where(self, i:int)->str: # file of image i
         return f'{self.root}/{_path(self.names[self.labels[i]], *self.conditions[i].tolist())}'
-
-    def encoded(self, i:int)->tuple[bytes, int]: # the image file as it is stored, label
-        return Path(self.where(i)).read_bytes(), self.labels[i].item()
-
-    def __getitem__(self, i:int,                 # 0..len-1
-                   )->tuple[torch.Tensor, int]:  # (3, image_size, image_size) uint8 RGB, label
-        return read_image(self.where(i), self.image_size), self.labels[i].item()
 
 # %% ../../nbs/10_data/34_kface.ipynb #4eb45fd3
 _FILE = re.compile(r'([^/]+)/S\d{3}/L\d{1,2}/E\d{2}/C\d{1,2}\.jpg')
 
-def _pair(line):
-    "Two paths and whether they are of the same person, from a line; ValueError says what is wrong"
-    a, b, same = line.split()
+def _pair(fields):
+    "Two paths, whether they are of the same person, and the people; ValueError says what is wrong"
+    a, b, same = fields
     people = [_FILE.fullmatch(side)[1] for side in (a, b)]
-    if (people[0] == people[1]) != {'0': False, '1': True}[same]: raise ValueError(f'says {same} for {people[0]} and {people[1]}')
+    if (people[0] == people[1]) != {'0': False, '1': True}[same]:
+        raise ValueError(f'says {same} for {people[0]} and {people[1]}')
     return a, b, same == '1', people
 
+# %% ../../nbs/10_data/34_kface.ipynb #22281bc8
 def read_kface_pairs(path:str|Path,           # lines `path path 0|1`, as in kface.Q1.txt
                      root:str|Path|None=None, # folder of the people; None reads the list alone
-                    )->tuple[list[Path], list[Path], np.ndarray, frozenset]: # first files, second files, bool (n,), names of the people
+                    )->tuple[list[Path], list[Path], np.ndarray, frozenset]: # first, second files, bool (n,), people
     "Read a K-FACE pair list; errors name the line, or count all missing files"
     if not Path(path).is_file(): raise FileNotFoundError(f'pair list {path} does not exist')
     pairs, first = [], {}
-    for number, line in enumerate(Path(path).read_text(encoding='utf-8-sig', errors='replace').splitlines(), 1):
-        if not line.strip(): continue
-        try: pairs.append(_pair(line))
+    for number, fields in numbered_rows(path):
+        try: pairs.append(_pair(fields))
         except (ValueError, KeyError, TypeError) as error:
-            reason = error if 'says' in str(error) else "is not '<person>/S001/L1/E01/C1.jpg <person>/S001/L1/E01/C2.jpg 0|1'"
-            raise ValueError(f'{path} line {number}: {line.strip()!r} {reason}') from error
+            form = "is not '<person>/S001/L1/E01/C1.jpg <person>/S001/L1/E01/C2.jpg 0|1'"
+            reason = error if 'says' in str(error) else form
+            raise ValueError(f"{path} line {number}: {' '.join(fields)!r} {reason}") from error
         other = first.setdefault(frozenset(pairs[-1][:2]), number)
         if other != number: raise ValueError(f'{path} line {number} repeats the pair of line {other}')
     if not pairs: raise ValueError(f'{path} holds no pairs')
     a, b = ([Path(root or '', pair[side]) for pair in pairs] for side in (0, 1))
     missing = [p for p in dict.fromkeys(a + b) if not p.is_file()] if root is not None else []
-    if missing: raise FileNotFoundError(f'{path} names {len(missing)} images that are not in {root}: {first_few(missing)}')
+    if missing:
+        raise FileNotFoundError(f'{path} names {len(missing)} images that are not in {root}: {first_few(missing)}')
     return a, b, np.array([same for *_, same, _ in pairs]), frozenset(name for *_, people in pairs for name in people)
 
 # %% ../../nbs/10_data/34_kface.ipynb #cfa4b817
@@ -181,9 +183,11 @@ def _draw_kind(people, there, values, count, same, rng, patience=20_000):
         tried += 1
         if pair and frozenset(pair) not in drawn: drawn[frozenset(pair)], tried = pair, 0
         if tried > patience:
-            raise ValueError(f"only {len(drawn)} of {count} {'positive' if same else 'negative'} pairs can be drawn from these images")
+            raise ValueError(f"only {len(drawn)} of {count} {'positive' if same else 'negative'} pairs can be "
+                             f"drawn from these images")
     return [(_path(*a), _path(*b), same) for a, b in drawn.values()]
 
+# %% ../../nbs/10_data/34_kface.ipynb #ca7e83e0
 def draw_kface_pairs(root:str|Path,               # folder of the people
                      protocol:str|Selection='Q1', # "Q1" to "Q4", or a part of the grid of your own
                      people:Iterable[str]|str|Path=TEST_PEOPLE, # names, or a file of names
@@ -191,19 +195,23 @@ def draw_kface_pairs(root:str|Path,               # folder of the people
                      seed:int=0,
                     )->list[tuple[str, str, bool]]: # paths below root, same person
     "Pairs by the rules of Q1 to Q4; ValueError when the tree holds too few"
-    if isinstance(protocol, str): selection = SELECTIONS[one_of('K-FACE protocol', protocol, NUM_PAIRS).replace('Q', 'T')]
+    if isinstance(protocol, str):
+        selection = SELECTIONS[one_of('K-FACE protocol', protocol, NUM_PAIRS).replace('Q', 'T')]
     else: selection = protocol
     if num_pairs is None: num_pairs = NUM_PAIRS.get(protocol, 1000) if isinstance(protocol, str) else 1000
-    if num_pairs < 2 or num_pairs%2: raise ValueError(f'num_pairs {num_pairs} does not give two halves. Valid: even numbers from 2')
+    if num_pairs < 2 or num_pairs%2:
+        raise ValueError(f'num_pairs {num_pairs} does not give two halves. Valid: even numbers from 2')
     people = sorted(_names(people))
     there = {person: set(_conditions(Path(root), person, selection)) for person in people}
     if absent := [person for person in people if not there[person]]:
-        raise FileNotFoundError(f'{root} has no image in this selection of {len(absent)} of the {len(people)} people: {first_few(absent)}')
+        raise FileNotFoundError(f'{root} has no image in this selection of {len(absent)} of the {len(people)} '
+                                f'people: {first_few(absent)}')
     if len(people) < 2: raise ValueError(f'{len(people)} people give no pairs of two; at least 2 are needed')
     values = [sorted(set(v)) for v in zip(*set().union(*there.values()))]
     rng = random.Random(derive_seed(seed, 'K-FACE pairs'))
     return [pair for same in (True, False) for pair in _draw_kind(people, there, values, num_pairs//2, same, rng)]
 
+# %% ../../nbs/10_data/34_kface.ipynb #cea2133e
 def write_kface_pairs(path:str|Path, # the list to write
                       pairs,         # (path, path, same), from `draw_kface_pairs`
                      ):
