@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['INK', 'FAINT', 'PAPER', 'LEFT', 'TOP', 'RIGHT', 'BOTTOM', 'Panel', 'place', 'add_line', 'add_areas', 'add_histogram',
-           'add_points', 'as_png', 'add_images', 'add_text', 'ticks', 'axes_text', 'Picture', 'picture']
+           'add_points', 'as_address', 'add_images', 'add_text', 'ticks', 'axes_text', 'Picture', 'picture']
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #c7d2af0b
 import base64
@@ -116,16 +116,16 @@ def add_points(panel:Panel, x, y, # (n,)
 def _key(keys, i): return '' if keys is None else f' data-key="{escape(str(keys[i]), quote=True)}" class="hit"'
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #63f5ebeb
-def as_png(pixels:np.ndarray # (h, w, 3) uint8
+def as_address(pixels:np.ndarray # (h, w, 3) uint8
           )->str:            # a data address
     "A picture that a page can hold"
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, 'PNG', compress_level=1)
-    return 'data:image/png;base64,' + base64.b64encode(file.getvalue()).decode()
+    Image.fromarray(pixels).save(file, 'JPEG', quality=90)
+    return 'data:image/jpeg;base64,' + base64.b64encode(file.getvalue()).decode()
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #4c243141
 def add_images(panel:Panel, x, y, # (n,) centres
-               sources,           # n data addresses, from `as_png`
+               sources,           # n data addresses, from `as_address`
                size:float=24,     # pixels
                tips=None,         # n texts
                keys=None,         # n keys: these pictures can be clicked
