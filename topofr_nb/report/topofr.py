@@ -18,7 +18,6 @@ import torch
 from ..core import pick_device, seeded_generator
 from ..data.perturb import to_float
 from ..data.protocols import PairSet
-from ..data.protocols.formats import describe_protocol
 from ..evaluation.embed import embed, stack_images
 from ..figures import COLOURS, subplots
 from ..files import runs_folder
@@ -63,7 +62,7 @@ def scored_images(recipe:Recipe # resolved
         return faces, f'{len(faces):,} training images (no pairs are given)'
     if isinstance(target, dict): target = next(iter(target.values()))
     if recipe.eval_pairs and isinstance(target, PairSet): target = target.subset(recipe.eval_pairs)
-    return target.images, describe_protocol(target)
+    return target.images, target.describe()
 
 # %% ../../nbs/70_report/50_topofr.ipynb #4d8661b9
 def random_batches(images,      # from `scored_images`
