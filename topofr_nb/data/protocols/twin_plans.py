@@ -29,14 +29,18 @@ def people(first:int,                  # of a band
            keep:Callable|None=None,    # from identity factors, name: (n,), to bool (n,); None keeps everybody
           )->list[int]:                # identities, ascending
     "The first people from `first` on who are as `keep` says; ValueError when the band ends before"
-    found, start, last = [], first, (first//BAND + 1)*BAND
+    found, start = [], first
+    last = (first//BAND + 1)*BAND
     while len(found) < count and start < last:
         ids = torch.arange(start, min(start + max(64, count), last))
         found += ids.tolist() if keep is None else ids[keep(face_factors(ids, torch.zeros_like(ids), seed))].tolist()
         start += len(ids)
-    if len(found) < count: raise ValueError(f'the band of identities from {first} has {len(found)} of the {count} people that are asked for')
+    if len(found) < count:
+        raise ValueError(f'the band of identities from {first} has {len(found)} of the {count} people that are '
+                         f'asked for')
     return found[:count]
 
+# %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #fb13f37d
 def _groups(rows):
     "Nuisance: positions of the rows that pin it"
     groups = defaultdict(list)
@@ -54,22 +58,30 @@ def draw(rows:list[Row],
             part = rows[start:start + chunk]
             images = torch.empty(len(part), 3, SIZE, SIZE, dtype=torch.uint8)
             for nuisance, index in _groups(part):
-                images[index] = render_faces([part[i][0] for i in index], [part[i][1] for i in index], SIZE, seed, **nuisance)
+                ids, shots = ([part[i][k] for i in index] for k in (0, 1))
+                images[index] = render_faces(ids, shots, SIZE, seed, **nuisance)
                 bar.update(len(index))
             yield from images
 
+# %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #cbbf379a
 def row_factors(rows:list[Row], seed:int=0)->dict: # name: (n,) float64
     "Every factor of the faces that `draw` draws"
     found = {}
     for nuisance, index in _groups(rows):
-        factors = face_factors(torch.tensor([rows[i][0] for i in index]), torch.tensor([rows[i][1] for i in index]), seed, **nuisance)
-        for name, values in factors.items(): found.setdefault(name, torch.empty(len(rows), dtype=values.dtype))[index] = values
+        ids, shots = (torch.tensor([rows[i][k] for i in index]) for k in (0, 1))
+        for name, values in face_factors(ids, shots, seed, **nuisance).items():
+            found.setdefault(name, torch.empty(len(rows), dtype=values.dtype))[index] = values
     return found
 
 # %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #b8f0b2b3
 WILD = dict(yaw=(-30, 30), mask=0)
 
-def _years(gap): return lambda u: (WILD | dict(age=20 + int(u*(76 - 20 - gap))), WILD | dict(age=20 + gap + int(u*(76 - 20 - gap))))
+def _years(gap):
+    "Conditions of two ages that lie `gap` years apart, between 20 and 75"
+    def ages(u):
+        young = 20 + int(u*(76 - 20 - gap))
+        return WILD | dict(age=young), WILD | dict(age=young + gap)
+    return ages
 
 def _sides(*yaws): return tuple(dict(mask=0, yaw=yaw) for yaw in yaws)
 
@@ -81,40 +93,70 @@ CONDITIONS = dict( # from a uniform number in [0, 1) to the nuisance of both ima
     syn_cplfw=lambda u: _sides((25, 60), (-60, -25)) if u < .5 else _sides((-60, -25), (25, 60)))
 ALIKE = ('syn_calfw', 'syn_cplfw')
 
+def _others(name, ids, seed):
+    "Of each person of a fold the person of its negative pair: the next one, or the next by skin tone"
+    order = torch.arange(len(ids))
+    if name in ALIKE: order = face_factors(ids, torch.zeros_like(ids), seed)['skin'].argsort()
+    other = torch.empty_like(ids)
+    other[order] = ids[order.roll(-1)]
+    return other
+
+# %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #0256082d
 def pair_plan(name:str,  # of `CONDITIONS`
               first:int, # identity
               size:int,  # pairs: a multiple of 20, 40 or more
               seed:int=0,
              )->tuple[list[Row], list[bool]]: # 2*size rows, of which 2i and 2i + 1 are pair i; the same person
     "Ten folds of as many positive as negative pairs"
-    if size < 40 or size%20: raise ValueError(f'{size} pairs do not give 10 folds with two or more pairs of both kinds. Nearest: {max(40, round(size/20)*20)}')
+    if size < 40 or size%20:
+        raise ValueError(f'{size} pairs do not give 10 folds with two or more pairs of both kinds. '
+                         f'Nearest: {max(40, round(size/20)*20)}')
     n, rows = size//20, []
     for fold in range(10):
         ids = torch.tensor(people(first + fold*n, n, seed))
         u = hash_uniform(hash_key(seed, ids, torch.full_like(ids, -1)), 2).tolist()
-        order = face_factors(ids, torch.zeros_like(ids), seed)['skin'].argsort() if name in ALIKE else torch.arange(n)
-        other = torch.empty_like(ids)
-        other[order] = ids[order.roll(-1)]
-        for shots, others, k in (((0, 1), ids, 0), ((2, 3), other, 1)):
+        for shots, others, k in (((0, 1), ids, 0), ((2, 3), _others(name, ids, seed), 1)):
             for a, b, u_a in zip(ids.tolist(), others.tolist(), u):
-                rows += [(who, shot, nuisance) for who, shot, nuisance in zip((a, b), shots, CONDITIONS[name](u_a[k]))]
+                both = CONDITIONS[name](u_a[k])
+                rows += [(who, shot, nuisance) for who, shot, nuisance in zip((a, b), shots, both)]
     return rows, ([True]*n + [False]*n)*10
 
 # %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #2106948c
 STILL = dict(yaw=(-35, 35), mask=0, blur=(0, .8), jpeg=(70, 100))
 POOR = dict(yaw=(-60, 60), mask=0, blur=(.6, 1.8), noise=(4, 25), jpeg=(15, 60))
 
-def _frame(t): # nuisance of frame t of every video
-    return dict(yaw=(-55 + 5*t, 35 + 5*t), pitch=(-12 + 2*t, 8 + 2*t), expression=(.1*t, .5 + .1*t), mask=0, blur=(.4, 1.4), jpeg=(25, 70))
+def _frame(t):
+    "Nuisance of frame t of every video"
+    return dict(yaw=(-55 + 5*t, 35 + 5*t), pitch=(-12 + 2*t, 8 + 2*t), expression=(.1*t, .5 + .1*t), mask=0,
+                blur=(.4, 1.4), jpeg=(25, 70))
 
+def _templates(occlusion):
+    "The three templates of a subject as (shot, nuisance): a gallery's, and two probes"
+    hidden = dict(occlusion=occlusion)
+    videos = [[(shot, _frame(t) | hidden) for t in range(n)] for shot, n in ((4, 4), (6, 5))]
+    gallery = [(shot, STILL) for shot in range(3)]
+    return gallery, [(3, STILL | hidden), *videos[0]], [(5, POOR | hidden), *videos[1]]
+
+# %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #94a10626
 @dataclass
 class TemplatePlan:
+    "Faces in templates, and who is compared with whom"
     rows:list[Row]
     template_ids:torch.Tensor # (n,) int64: galleries first, then probes
     media_ids:torch.Tensor    # (n,) int64
     subjects:dict             # template: subject
     pairs:torch.Tensor        # (p, 2) int64 gallery template, probe template
     same:torch.Tensor         # (p,) bool
+
+# %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #64b4a3db
+def _template_pairs(size, strangers):
+    "(p, 2) gallery template and probe template, and which are mates: each probe with its mate and the next strangers"
+    probes = torch.arange(2*size)
+    mates = (probes[:, None]//2 + torch.arange(min(size, strangers + 1)))%size
+    pairs = torch.stack([mates + 1, (probes + size + 1)[:, None].expand_as(mates)], -1).view(-1, 2)
+    same = torch.zeros_like(mates, dtype=torch.bool)
+    same[:, 0] = True
+    return pairs, same.flatten()
 
 def template_plan(first:int,         # identity
                   size:int,          # subjects, 2 or more
@@ -123,29 +165,27 @@ def template_plan(first:int,         # identity
                   strangers:int=800, # negative pairs of each probe at most, as in IJB-C
                  )->TemplatePlan:
     "Stills and videos of each subject in three templates"
-    hidden = dict(occlusion=occlusion)
-    still, poor, video = STILL, POOR | hidden, lambda shot, n: [(shot, _frame(t) | hidden) for t in range(n)]
-    templates = ([(shot, still) for shot in range(3)], [(3, still | hidden), *video(4, 4)], [(5, poor), *video(6, 5)])
+    templates = _templates(occlusion)
     rows, ids, media, subjects, next_media = [], [], [], {}, 1
     for k, who in enumerate(people(first, size, seed)):
         for j, template in zip((k + 1, size + 2*k + 1, size + 2*k + 2), templates):
             subjects[j] = k + 1
             for i, (shot, nuisance) in enumerate(template):
                 next_media += i > 0 and shot != template[i - 1][0]
-                rows.append((who, shot, nuisance)), ids.append(j), media.append(next_media)
+                rows.append((who, shot, nuisance))
+                ids.append(j)
+                media.append(next_media)
             next_media += 1
-    probes = torch.arange(2*size)
-    mates = (probes[:, None]//2 + torch.arange(min(size, strangers + 1)))%size
-    pairs = torch.stack([mates + 1, (probes + size + 1)[:, None].expand_as(mates)], -1).view(-1, 2)
-    same = torch.zeros_like(mates, dtype=torch.bool)
-    same[:, 0] = True
-    return TemplatePlan(rows, torch.tensor(ids), torch.tensor(media), subjects, pairs, same.flatten())
+    return TemplatePlan(rows, torch.tensor(ids), torch.tensor(media), subjects, *_template_pairs(size, strangers))
 
 # %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #59615fde
-def detector_scores(rows:list[Row], seed:int=0)->torch.Tensor: # (n,) float32, 0.1..1
+def detector_scores(rows:list[Row],
+                    seed:int=0,      # of the population
+                   )->torch.Tensor:  # (n,) float32, 0.1..1
     "A face detector's confidence, from the factors that make faces hard to find"
     f = row_factors(rows, seed)
-    score = 1 - .35*(f['yaw']/75)**2 - .25*(f['blur']/1.8)**2 - .15*f['noise']/40 - .15*(f['coin_occlusion'] < f['occlusion'])
+    occluded = f['coin_occlusion'] < f['occlusion']
+    score = 1 - .35*(f['yaw']/75)**2 - .25*(f['blur']/1.8)**2 - .15*f['noise']/40 - .15*occluded
     return score.clamp(.1, 1).float()
 
 # %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #b081c5f4
@@ -156,7 +196,8 @@ def identification_plan(first:int, # identity
     "Probes of a few people, and strangers"
     if size < 100: raise ValueError(f'{size} distractors are too few. Valid: 100 or more')
     searched = people(first, min(80, size//50), seed)
-    return [(who, shot, WILD) for who in searched for shot in range(10)], [(who, 0, WILD) for who in people(searched[-1] + 1, size, seed)]
+    probes = [(who, shot, WILD) for who in searched for shot in range(10)]
+    return probes, [(who, 0, WILD) for who in people(searched[-1] + 1, size, seed)]
 
 # %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #4ab0bca9
 TONES = ('caucasian', 'east_asian', 'south_asian', 'african') # quarters of the palette, from light to dark
@@ -177,17 +218,23 @@ def group_plan(first:int, # identity
     rows, places = [], []
     for i, (subset, (keep, shots)) in enumerate(subsets.items()):
         for who in people(first + i*BAND//10, size, seed, keep):
-            rows += [(who, shot, nuisance) for shot, nuisance in enumerate(shots)]
-            places += [(subset, str(who), f'{shot}.jpg', nuisance.get('mask') == 1) for shot, nuisance in enumerate(shots)]
+            for shot, nuisance in enumerate(shots):
+                rows.append((who, shot, nuisance))
+                places.append((subset, str(who), f'{shot}.jpg', nuisance.get('mask') == 1))
     return rows, places
 
 # %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #f21d74ab
-ACCESSORIES, LAMPS, EXPRESSIONS, POSES = {1: (0, 0), 2: (1, 0), 4: (0, 1), 6: (1, 1)}, (1, 2, 6), (1, 2), (1, 4, 6, 7, 8, 10, 13)
+ACCESSORIES = {1: (0, 0), 2: (1, 0), 4: (0, 1), 6: (1, 1)} # glasses, mask
+LAMPS = (1, 2, 6)
+EXPRESSIONS = (1, 2)
+POSES = (1, 4, 6, 7, 8, 10, 13)
 
 def _studio(s, l, e, c):
+    "Nuisance of a cell of the grid"
     glasses, mask = ACCESSORIES[s]
-    return dict(glasses=glasses, mask=mask, light=round(.1 + .18*(l - 1), 2), expression=e - 1, yaw=12.5*(c - 7), pitch=(-4, 4), roll=(-2, 2),
-                occlusion=0, eyes_closed=0, background=.2, age=35, blur=(0, .5), noise=(0, 3), jpeg=100)
+    return dict(glasses=glasses, mask=mask, light=round(.1 + .18*(l - 1), 2), expression=e - 1, yaw=12.5*(c - 7),
+                pitch=(-4, 4), roll=(-2, 2), occlusion=0, eyes_closed=0, background=.2, age=35, blur=(0, .5),
+                noise=(0, 3), jpeg=100)
 
 def grid_plan(first:int, # identity
               size:int,  # people, 2 or more
@@ -195,6 +242,7 @@ def grid_plan(first:int, # identity
              )->tuple[list[Row], list[str]]: # faces, and of each the path in K-FACE's tree
     "Every person under every condition of a part of K-FACE's grid"
     if size < 2: raise ValueError(f'{size} people give no pair of two. Valid: 2 or more')
-    cells = [(who, cell) for cell in product(ACCESSORIES, LAMPS, EXPRESSIONS, POSES) for who in people(first, size, seed)]
+    ids = people(first, size, seed)
+    cells = [(who, cell) for cell in product(ACCESSORIES, LAMPS, EXPRESSIONS, POSES) for who in ids]
     paths = [f'{who}/S{s:03d}/L{l}/E{e:02d}/C{c}.jpg' for who, (s, l, e, c) in cells]
     return [(who, cell[0], _studio(*cell)) for who, cell in cells], paths
