@@ -17,13 +17,15 @@ import torch.nn.functional as F
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from ..files import write_aside
-from .folders import first_few
+from .folders import not_an_image, say_left_out
 from .images import EXTENSIONS, encode_jpeg, read_image
+from .lists import first_few, numbered_lines
+from ..files import write_aside
 
 # %% ../../nbs/10_data/36_align.ipynb #0a0e7a65
 LANDMARKS = ('left eye', 'right eye', 'nose', 'left corner of the mouth', 'right corner of the mouth')
-TEMPLATE = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)) # x, y of 112x112
+TEMPLATE = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655),
+            (70.7299, 92.2041)) # x, y in pixels of 112x112
 
 # %% ../../nbs/10_data/36_align.ipynb #8f699cf7
 def similarity_transform(source:np.ndarray, # (n, 2) points x, y, not all the same
@@ -40,6 +42,13 @@ def similarity_transform(source:np.ndarray, # (n, 2) points x, y, not all the sa
     return np.column_stack([scale*rotation, mean_target - scale*rotation @ mean_source])
 
 # %% ../../nbs/10_data/36_align.ipynb #fe07da59
+def _window(image, place):
+    "The part of an image that these places need, and its first x and y"
+    size = np.array(image.shape[:0:-1])
+    first = np.clip(np.floor(place.min((0, 1))) - 1, 0, size - 1).astype(int)
+    last = np.clip(np.ceil(place.max((0, 1))) + 2, first + 1, size).astype(int)
+    return image[:, first[1]:last[1], first[0]:last[0]], first
+
 def warp(image:torch.Tensor, # (3, h, w) uint8
          matrix:np.ndarray,  # (2, 3): from places in the image to places in the result, x and y in pixels
          image_size:int=112, # height and width of the result, in pixels
@@ -48,8 +57,9 @@ def warp(image:torch.Tensor, # (3, h, w) uint8
     inverse = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2]
     x, y = np.meshgrid(np.arange(image_size), np.arange(image_size))
     place = np.stack([x, y], -1) @ inverse[:, :2].T + inverse[:, 2]
-    place = (2*place + 1)/[image.shape[2], image.shape[1]] - 1
-    pixels = F.grid_sample(image[None].float(), torch.from_numpy(place)[None].float(), align_corners=False)[0]
+    window, first = _window(image, place)
+    place = (2*(place - first) + 1)/[window.shape[2], window.shape[1]] - 1
+    pixels = F.grid_sample(window[None].float(), torch.from_numpy(place)[None].float(), align_corners=False)[0]
     return pixels.round_().clamp_(0, 255).to(torch.uint8)
 
 # %% ../../nbs/10_data/36_align.ipynb #a98c436a
@@ -58,12 +68,16 @@ def check_landmarks(landmarks,             # (5, 2) x, y in pixels, in the order
                    )->np.ndarray:          # (5, 2) float64
     "Landmarks as an array; ValueError when no face can be aligned by them"
     points = np.asarray(landmarks, dtype=np.float64)
-    if points.shape != (5, 2): raise ValueError(f"{where} of shape {points.shape}. Valid: (5, 2), x and y of {', '.join(LANDMARKS)}")
+    if points.shape != (5, 2):
+        raise ValueError(f"{where} of shape {points.shape}. Valid: (5, 2), x and y of {', '.join(LANDMARKS)}")
     if not np.isfinite(points).all(): raise ValueError(f'{where} {points.tolist()} are not finite numbers')
     spread = np.sqrt(points.var(0).sum())
-    if spread < 1: raise ValueError(f'{where} {points.round(3).tolist()} lie within {spread:.2g} pixels of their centre; x, y in pixels?')
+    if spread < 1:
+        raise ValueError(f'{where} {points.round(3).tolist()} lie within {spread:.2g} pixels of their centre; '
+                         f'x, y in pixels?')
     return points
 
+# %% ../../nbs/10_data/36_align.ipynb #fcc21e66
 def align(image:torch.Tensor,            # (3, h, w) uint8
           landmarks:np.ndarray,          # (5, 2) x, y in pixels, in the order of `LANDMARKS`
           image_size:int=112,            # height and width of the result, in pixels
@@ -74,28 +88,30 @@ def align(image:torch.Tensor,            # (3, h, w) uint8
     return warp(image, similarity_transform(points, np.array(TEMPLATE)*(image_size/112)), image_size)
 
 # %% ../../nbs/10_data/36_align.ipynb #f753c5ec
+_LINE = 'name x1 y1 x2 y2 ... x5 y5 score'
+
 def _broken_line(path, lines):
+    "What is wrong with the first bad line of a landmark list"
     for number, fields in lines:
         try: good = len(fields) == 12 and np.isfinite([float(f) for f in fields[1:]]).all()
         except ValueError: good = False
-        if not good: return f"{path} line {number}: {' '.join(fields)!r} is not 'name x1 y1 x2 y2 ... x5 y5 score' with finite numbers"
+        if not good: return f"{path} line {number}: {' '.join(fields)!r} is not {_LINE!r} with finite numbers"
 
 def read_landmarks(path:str|Path, # lines `name x1 y1 ... x5 y5 score`
-                  )->tuple[list[str], np.ndarray, np.ndarray]: # n names, (n, 5, 2) float64 x, y in pixels, (n,) float64 scores
+                  )->tuple[list[str], np.ndarray, np.ndarray]: # n names, (n, 5, 2) x, y in pixels, (n,) scores
     "A landmark list in IJB's format; ValueError names the line"
     path = Path(path)
     if not path.is_file(): raise FileNotFoundError(f'landmark list {path} does not exist')
-    with open(path, encoding='utf-8-sig', errors='replace') as file:
-        lines = [(i, fields) for i, line in enumerate(file, 1) if (fields := line.rsplit(maxsplit=11))]
+    lines = [(number, line.rsplit(maxsplit=11)) for number, line in numbered_lines(path)]
     if not lines: raise ValueError(f'landmark list {path} is empty')
     try: numbers = np.fromiter((float(f) for _, fields in lines for f in fields[1:]), dtype=np.float64)
     except ValueError: numbers = np.empty(0)
     whole = numbers.size and all(len(fields) == 12 for _, fields in lines)
     if not whole or not np.isfinite(numbers).all(): raise ValueError(_broken_line(path, lines))
-    numbers = numbers.reshape(-1, 11)
-    first = {}
+    numbers, first = numbers.reshape(-1, 11), {}
     for number, (name, *_) in lines:
-        if first.setdefault(name, number) != number: raise ValueError(f'{path} line {number}: {name!r} is already in line {first[name]}')
+        if first.setdefault(name, number) == number: continue
+        raise ValueError(f'{path} line {number}: {name!r} is already in line {first[name]}')
     return list(first), numbers[:, :10].reshape(-1, 5, 2), numbers[:, 10]
 
 # %% ../../nbs/10_data/36_align.ipynb #d5d66e01
@@ -108,7 +124,11 @@ class AlignedImages(Dataset):
                 ):
         self.paths, self.landmarks, self.image_size = list(paths), np.asarray(landmarks, dtype=np.float64), image_size
         if self.landmarks.shape != (len(self.paths), 5, 2):
-            raise ValueError(f'landmarks of shape {self.landmarks.shape} for {len(self.paths)} images. Valid: ({len(self.paths)}, 5, 2)')
+            raise ValueError(f'landmarks of shape {self.landmarks.shape} for {len(self.paths)} images. Valid: '
+                             f'({len(self.paths)}, 5, 2)')
+
+    @property
+    def files(self): return [Path(path) for path in self.paths]
 
     def __len__(self): return len(self.paths)
 
@@ -116,18 +136,29 @@ class AlignedImages(Dataset):
         return str(self.paths[i])
 
     def __getitem__(self, i:int)->torch.Tensor: # (3, image_size, image_size) uint8 RGB
-        return align(read_image(self.paths[i], None), self.landmarks[i], self.image_size, f'{self.paths[i]}: landmarks')
+        return align(read_image(self.paths[i], None), self.landmarks[i], self.image_size,
+                     f'{self.paths[i]}: landmarks')
 
 # %% ../../nbs/10_data/36_align.ipynb #ea3d2987
 def _image_files(source):
-    "Relative paths of the images of a tree, one folder after the other"
-    for folder, folders, files in os.walk(source):
-        folders[:] = sorted(f for f in folders if not f.startswith('.'))
-        stems = {}
-        for file in sorted(f for f in files if not f.startswith('.') and os.path.splitext(f)[1].lower() in EXTENSIONS):
-            other = stems.setdefault(os.path.splitext(file)[0], file)
+    "Relative paths of the images of a tree, links followed and no folder twice, and the files that are left out"
+    found, left_out, seen = [], [], set()
+    for folder, folders, files in os.walk(source, followlinks=True):
+        here = os.stat(folder)
+        again = (here.st_dev, here.st_ino) in seen
+        seen.add((here.st_dev, here.st_ino))
+        folders[:] = [] if again else sorted(f for f in folders if not f.startswith('.'))
+        if again: continue
+        stems, place = {}, Path(folder).relative_to(source)
+        for file in sorted(f for f in files if not f.startswith('.')):
+            stem, ending = os.path.splitext(file)
+            if ending.lower() not in EXTENSIONS:
+                left_out.append(not_an_image(file, '' if place == Path('.') else str(place)))
+                continue
+            other = stems.setdefault(stem, file)
             if other != file: raise ValueError(f'{folder}: {other} and {file} would become the same aligned file')
-            yield Path(folder, file).relative_to(source)
+            found.append(place/file)
+    return found, left_out
 
 def _align_file(path, target, detector, image_size):
     "Write the aligned face of a file; the reason when there is none"
@@ -137,8 +168,9 @@ def _align_file(path, target, detector, image_size):
         if points is None: return 'no face'
         face = align(image, points, image_size)
     except ValueError as error: return str(error)
-    with write_aside(target) as aside: aside.write_bytes(encode_jpeg(face))
+    with write_aside(target, durable=False) as aside: aside.write_bytes(encode_jpeg(face))
 
+# %% ../../nbs/10_data/36_align.ipynb #82687b52
 def align_folder(source:str|Path,    # a tree of images
                  target:str|Path,    # where the same tree of aligned faces, JPEG of quality 95, is made
                  detector:Callable,  # uint8 (3, h, w) RGB -> (5, 2) landmarks in pixels, or None
@@ -150,11 +182,17 @@ def align_folder(source:str|Path,    # a tree of images
     if not source.is_dir(): raise FileNotFoundError(f'{source} is not a folder of images')
     if source.is_relative_to(target) or target.is_relative_to(source):
         raise ValueError(f'{source} and {target} lie in each other; choose another target')
-    files, failed = list(_image_files(source)), {}
-    if not files: raise ValueError(f"{source} holds no images. Valid: {', '.join(EXTENSIONS)}, in folders of any depth")
+    (files, left_out), failed = _image_files(source), {}
+    if not files:
+        raise ValueError(f"{source} holds no images. Valid: {', '.join(EXTENSIONS)}, in folders of any depth")
     for file in tqdm(files, 'align', unit='image', disable=not progress):
         aligned = (target/file).with_suffix('.jpg')
-        if not aligned.exists() and (reason := _align_file(source/file, aligned, detector, image_size)): failed[str(file)] = reason
-    with write_aside(target/'not_aligned.txt') as aside: aside.write_text(''.join(f'{file}\t{reason}\n' for file, reason in failed.items()))
-    if failed: warnings.warn(f'{len(failed)} of {len(files)} images were not aligned: {first_few(failed)}', stacklevel=2)
+        if not aligned.exists() and (reason := _align_file(source/file, aligned, detector, image_size)):
+            failed[str(file)] = reason
+    if said := say_left_out(left_out, len(files)): warnings.warn(f'{source}: {said}', stacklevel=2)
+    with write_aside(target/'not_aligned.txt') as aside:
+        aside.write_text(''.join(f'{file}\t{reason}\n' for file, reason in failed.items()))
+    were = 'was' if len(failed) == 1 else 'were'
+    if failed:
+        warnings.warn(f'{len(failed)} of {len(files)} images {were} not aligned: {first_few(failed)}', stacklevel=2)
     return failed
