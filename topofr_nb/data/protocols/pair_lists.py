@@ -43,7 +43,8 @@ class PairList:
 
 # %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #e0b1f210
 FLAGS = (('1', '0'), ('1', '-1'), ('1.0', '0.0'), ('true', 'false'), ('t', 'f'), ('yes', 'no'), ('y', 'n'),
-         ('same', 'diff'), ('same', 'different'), ('match', 'mismatch'), ('genuine', 'impostor'),
+         ('same', 'diff'), ('same', 'different'), ('match', 'mismatch'), ('match', 'nonmatch'),
+         ('match', 'non-match'), ('matched', 'mismatched'), ('genuine', 'impostor'),
          ('genuine', 'imposter'), ('positive', 'negative'), ('pos', 'neg'))
 MOST_FOLDS = 20 # a larger number is a person's label, not a fold
 
@@ -121,7 +122,7 @@ class PairForm:
 PAIR_FORMS = dict(
     people=PairForm("'name i j' or 'name i name j'", 'LFW, XQLFW, RFW, MFR2', _is_person_line),
     paths=PairForm("'path_a,path_b,same' with same 0 or 1 (or -1, True, False, yes, no, same, diff)",
-                   'AgeDB-30 and CFP-FP as lists, CVLface', _is_path_line),
+                   'AgeDB-30, CFP-FP, CVLface', _is_path_line),
     folds=PairForm("two lines a pair, 'image fold' with fold 0 for two people", 'CALFW, CPLFW',
                    lambda fields: len(fields) == 2 and _is_flag(fields[1])),
     names=PairForm("two lines a pair, 'name/image'", 'SLLFW', lambda fields: len(fields) == 1))
@@ -156,8 +157,8 @@ def choose_form(path:str|Path, # for errors
 # %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #e23470c5
 _ROLES = dict(flag=re.compile(r'(is_?)?same|label|flag|match|target|genuine|is_?pair', re.I),
               fold=re.compile(r'fold|split', re.I),
-              image=re.compile(r'(image|img|path|file|photo|face|name|person|id|first|second|left|right|probe|'
-                               r'reference|enrol).*|a|b', re.I))
+              image=re.compile(r'(image|img|path|file|photo|face|name|person|first|second|left|right|probe|'
+                               r'reference|enrol).*|a|b|id[ _-]?[12ab]', re.I))
 
 def _role(column): return next((role for role, words in _ROLES.items() if words.fullmatch(column.strip())), None)
 
@@ -177,7 +178,8 @@ def _by_columns(path, header, rows):
     "Rows of a list with named columns as image, image, flag and the folds, None where there is no such column"
     roles = [_role(column) if column.strip() else 'index' for column in header]
     if 'flag' not in roles: roles[-1] = 'flag'
-    images = [i for i, role in enumerate(roles) if role in ('image', None)]
+    images = [i for i, role in enumerate(roles) if role == 'image']
+    if len(images) != 2: images = [i for i, role in enumerate(roles) if role in ('image', None)]
     if len(images) != 2 or roles.count('flag') != 1 or roles.count('fold') > 1:
         raise ValueError(f"{path} line 1: columns {', '.join(header)} are not two images and a flag. "
                          'Valid: path_a,path_b,same, in any order, with a column fold or without')
@@ -272,10 +274,10 @@ def _promised(path, counts, same):
     return np.arange(len(same))//(2*each) if whole else None
 
 def _in_words(form, header):
-    "What was recognised"
-    if form == 'people' and header and _is_number(header[0]):
-        return f"{PAIR_FORMS[form].lines} below '{' '.join(header)}'"
-    return PAIR_FORMS[form].lines.split(' with')[0] + (f" below '{','.join(header)}'" if header else '')
+    "What was recognised: the lists that look so, and how"
+    lists, lines = PAIR_FORMS[form].lists, PAIR_FORMS[form].lines.split(' with')[0]
+    if form == 'people': lists = 'LFW, XQLFW' if header else 'RFW, MFR2'
+    return f'as {lists}: {lines}' + (f" below '{' '.join(header)}'" if header else '')
 
 def _whole_rows(path):
     "The rows of a list, without empty fields at their ends"
@@ -344,4 +346,5 @@ def read_pair_list(path:str|Path, # a text file in one of `PAIR_FORMS`
     if not path.is_file(): raise FileNotFoundError(f'pair list {path} does not exist')
     found = _parse(path)
     one_kind = found.same.all() or not found.same.any()
-    return _with_sibling(path, found) if one_kind and 'name' in found.form and 'match' in path.name else found
+    in_two_files = one_kind and 'match' in path.name and found.a[0].number is not None
+    return _with_sibling(path, found) if in_two_files else found

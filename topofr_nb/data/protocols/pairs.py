@@ -7,7 +7,7 @@ __all__ = ['ProtocolSet', 'SomeImages', 'PairSet', 'half_each', 'ProtocolSets', 
            'ImageFiles', 'file_pairs', 'bin_pairs', 'load_pairs', 'SyntheticImages', 'synthetic_pairs']
 
 # %% ../../../nbs/10_data/40_protocols/10_pairs.ipynb #03dd4e88
-import hashlib, os, re, unicodedata, warnings
+import glob, hashlib, os, re, unicodedata, warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
@@ -158,6 +158,7 @@ class SideFiles:
 
     def _of_path(self, name):
         "File of a path, or of an image `Ada_0001.jpg` in the folder of its person"
+        name = name.replace('\\', '/') if '\\' in name and self.files.find(name) is None else name # from Windows
         person = None if '/' in name else _NUMBERED.fullmatch(os.path.splitext(name)[0])
         return self.files.find(name) or (self.files.find(f'{person[1]}/{name}') if person else None)
 
@@ -168,9 +169,13 @@ class SideFiles:
 
 # %% ../../../nbs/10_data/40_protocols/10_pairs.ipynb #171a864f
 def _hint(root, missing):
-    "Where the first missing image lies, when it is one folder deeper"
-    found = next((folder for folder in sorted(Path(root).iterdir()) if folder.is_dir()
-                  and (folder/missing).exists()), None)
+    "Where the first missing image lies, when it is one folder deeper, or has another ending"
+    place = Path(root)/missing
+    other = next(place.parent.glob(f'{glob.escape(place.stem)}.*'), None)
+    if other: return f'. The first is there as {other.name}; the list names another ending'
+    first = missing.split('/')[0] or missing # of an absolute path all of it
+    folders = (folder for folder in sorted(Path(root).iterdir()) if folder.is_dir())
+    found = next((folder for folder in folders if folder/first != place and (folder/first).exists()), None)
     return f'. The first lies in {found}; is that the folder of the images?' if found else ''
 
 def _group_folder(path, root, side):
@@ -186,7 +191,7 @@ def _with_files(path, root):
     files = SideFiles(_group_folder(path, root, pairs.a[0]))
     a, b = ([files(side) for side in sides] for sides in (pairs.a, pairs.b))
     if files.missing:
-        first = next(iter(files.missing)).split('/')[0]
+        first = next(iter(files.missing))
         count = '1 image that is' if len(files.missing) == 1 else f'{len(files.missing)} images that are'
         raise FileNotFoundError(f'{path} names {count} not in {root}: {first_few(files.missing)}{_hint(root, first)}')
     return pairs, a, b
