@@ -7,7 +7,7 @@ __all__ = ['score_groups', 'tar_all_pairs', 'Comparison', 'compare_pairs', 'mcne
            'fold_accuracy', 'kfold_accuracy', 'val_at_far', 'rank1', 'score_identification', 'OnnxModel', 'check_mfr',
            'export_onnx', 'score', 'Embedder', 'identification', 'score_templates', 'template_features',
            'template_pair_scores', 'TarAtFar', 'Verification', 'binomial_interval', 'hardest_pairs', 'roc_curve',
-           'tar_at_far', 'verify', 'Rate', 'Result', 'find_doubt']
+           'tar_at_far', 'verify', 'Rate', 'Result', 'find_doubt', 'Overlap', 'check_overlap', 'show_overlap']
 
 # %% ../../nbs/50_evaluation/90_public.ipynb #9cf07afb
 from .all_pairs import score_groups, tar_all_pairs
@@ -17,6 +17,7 @@ from .embed import Embedder, embed
 from .folds import FoldAccuracy, fold_accuracy, kfold_accuracy, val_at_far
 from .identification import rank1, score_identification
 from .onnx import OnnxModel, check_mfr, export_onnx
+from .overlap import Overlap, check_overlap, show_overlap
 from .results import Rate, Result, binomial_interval, find_doubt
 from .score import score
 from .templates import identification, score_templates, template_features, template_pair_scores
@@ -29,4 +30,4 @@ _all_ = ['score_groups', 'tar_all_pairs', 'Comparison', 'compare_pairs', 'mcnema
          'score', 'Embedder',
          'identification', 'score_templates', 'template_features', 'template_pair_scores', 'TarAtFar',
          'Verification', 'binomial_interval',
-         'hardest_pairs', 'roc_curve', 'tar_at_far', 'verify', 'Rate', 'Result', 'find_doubt']
+         'hardest_pairs', 'roc_curve', 'tar_at_far', 'verify', 'Rate', 'Result', 'find_doubt', 'Overlap', 'check_overlap', 'show_overlap']
