@@ -175,7 +175,7 @@ def align_folder(source:str|Path,    # a tree of images
                  target:str|Path,    # where the same tree of aligned faces, JPEG of quality 95, is made
                  detector:Callable,  # uint8 (3, h, w) RGB -> (5, 2) landmarks in pixels, or None
                  image_size:int=112, # height and width of the aligned faces, in pixels
-                 progress:bool=True, # show a bar
+                 progress:bool=True, # whether a bar is shown
                 )->dict[str, str]:   # images that were not aligned: the reason
     "Align a tree of images; a second call does what the first left undone"
     source, target = Path(source).resolve(), Path(target).resolve()

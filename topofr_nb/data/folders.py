@@ -253,7 +253,7 @@ class LabelledFiles(Dataset):
 def in_threads(f,                  # function of an item
                items:list,         # what it is called with
                label:str,          # of the bar
-               progress:bool=True, # show a bar when it takes more than a second
+               progress:bool=True, # whether a bar is shown when it takes more than a second
               )->list:             # results in the order of the items
     "`f` of all items by a pool of threads: decoders leave Python's lock"
     with ThreadPoolExecutor(min(16, 2*(os.cpu_count() or 1))) as pool:
@@ -343,7 +343,7 @@ def _image(dataset, i):
     return item[0] if isinstance(item, tuple) else item
 
 def decode_all(dataset:Dataset,    # of (uint8 image, label), or of images
-               progress:bool=True, # show a bar when it takes more than a second
+               progress:bool=True, # whether a bar is shown when it takes more than a second
                keep:bool=True,     # False looks whether all can be read, and keeps nothing
               )->tuple[torch.Tensor, dict[int, str]]: # (n, 3, h, w) uint8; images that cannot be read: the reason
     "Decode each image of a dataset once, with threads"
@@ -363,7 +363,7 @@ def decode_all(dataset:Dataset,    # of (uint8 image, label), or of images
 
 # %% ../../nbs/10_data/30_folders.ipynb #0c6bce2a
 def load_all(dataset:Dataset,    # of (uint8 image, label), or of images
-             progress:bool=True, # show a bar when it takes more than a second
+             progress:bool=True, # whether a bar is shown when it takes more than a second
             )->torch.Tensor:     # (n, 3, h, w) uint8
     "Decode a whole dataset; one ValueError that names the unreadable images"
     if (pixels := getattr(dataset, 'pixels', None)) is not None: return pixels

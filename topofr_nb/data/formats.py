@@ -97,10 +97,11 @@ class Chosen(Dataset):
     @property
     def files(self): return self.dataset.files
 
-    def __getattr__(self, name): # paths of the chosen images, and what the set says of itself
+    def __getattr__(self, name): # what the set itself has: paths and encoded images of the chosen, all else as it is
         if name in ('dataset', 'rows') or name.startswith('__'): raise AttributeError(name)
         found = getattr(self.dataset, name)
-        return [found[i] for i in self.rows.tolist()] if name == 'paths' else found
+        if name == 'paths': return [found[i] for i in self.rows.tolist()]
+        return self._encoded if name == 'encoded' else found
 
     def __len__(self): return len(self.rows)
 
@@ -109,7 +110,7 @@ class Chosen(Dataset):
 
     def where(self, i)->str: return self.dataset.where(int(self.rows[i]))
 
-    def encoded(self, i): return self.dataset.encoded(int(self.rows[i]))[0], int(self.labels[i])
+    def _encoded(self, i): return self.dataset.encoded(int(self.rows[i]))[0], int(self.labels[i])
 
 # %% ../../nbs/10_data/38_formats.ipynb #bcd15629
 def by_name(dataset:Dataset,     # with `.labels` and `.names`
@@ -255,7 +256,7 @@ def at_least(dataset:Dataset,  # with `.labels` and `.num_classes`
 KEPT_PIXELS = 2*2**30
 
 def readable(dataset:Dataset,    # with `.where(i)`
-             progress:bool=True, # show a bar when it takes more than a second
+             progress:bool=True, # whether a bar is shown when it takes more than a second
             )->Dataset:          # with `.skipped`: (place, reason) of what is left out
     "The images of a set that can be decoded; the others are counted and named in a warning"
     side, n = dataset.image_size, len(dataset)

@@ -106,7 +106,7 @@ class KFace(LabelledFiles):
                  people:Iterable[str]|str|Path|None=None,        # train on these only: names, or a file of names
                  test_people:Iterable[str]|str|Path=TEST_PEOPLE, # never train on these
                  image_size:int=112,                  # height and width in pixels
-                 progress:bool=True,                  # show a bar when listing takes more than a second
+                 progress:bool=True,                  # whether a bar is shown when listing takes more than a second
                 ):
         self.root, self.image_size = Path(root), image_size
         selection = SELECTIONS[one_of('K-FACE selection', selection,

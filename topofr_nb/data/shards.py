@@ -65,7 +65,7 @@ def _images(dataset, quality, progress):
 def write_folder(dataset:Dataset,    # with `.labels` and `.num_classes`
                  folder:str|Path,    # a new folder
                  quality:int=95,     # JPEG quality where the set has no encoded bytes
-                 progress:bool=True, # show a bar when it takes more than a second
+                 progress:bool=True, # whether a bar is shown when it takes more than a second
                 )->Path:             # the folder
     "Write a set as folder/<person>/<image>, images numbered within the set"
     names = folder_names(dataset)
@@ -86,7 +86,7 @@ def write_shards(dataset:Dataset,      # with `.labels` and `.num_classes`
                  per_shard:int=10_000, # images in each tar file
                  seed:int=0,           # of the order of the images
                  quality:int=95,       # JPEG quality where the set has no encoded bytes
-                 progress:bool=True,   # show a bar when it takes more than a second
+                 progress:bool=True,   # whether a bar is shown when it takes more than a second
                 )->Path:               # the folder
     "Write a set as shard-000000.tar, ..., with `property` and `names.txt` as beside a .rec file"
     wds, labels = _webdataset(), torch.as_tensor(dataset.labels)
@@ -189,14 +189,30 @@ class _Lost(NamedTuple):
 
 def _key_hash(key): return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), 'little', signed=True)
 
-def _samples(tar, path):
+def _next(tar):
+    try: return tar.next()
+    except tarfile.TarError: return None
+    finally: tar.members.clear()
+
+def _members(tar, path, lost):
+    "Members of a tar file; what keeps it from being read to its end is added to `lost`"
+    size, end = path.stat().st_size, 0
+    while (member := _next(tar)) is not None:
+        end = member.offset_data + (member.size + -member.size % 512)*member.isreg()
+        if member.offset_data + member.size*member.isreg() > size:
+            return lost.append(_Lost(f'{path} member {member.name}', 'which ends behind the file'))
+        yield member
+    tar.fileobj.seek(end)
+    rest = tar.fileobj.read(2**20)
+    if rest[:512] != bytes(512):
+        lost.append(_Lost(f'{path} byte {end}', 'where the tar file is cut off or damaged, with all that follows'))
+    elif any(rest): lost.append(_Lost(f'{path} byte {end}', 'where the tar file ends, and another follows'))
+
+def _samples(members):
     "(key, {part: member}) of consecutive members with one key"
-    size, key, parts = path.stat().st_size, None, {}
-    while (member := tar.next()) is not None:
-        tar.members.clear()
+    key, parts = None, {}
+    for member in members:
         if not member.isreg() or os.path.basename(member.name).startswith(('.', '__')): continue
-        if member.offset_data + member.size > size:
-            raise ValueError(f'{path} member {member.name} ends behind the file')
         new, part = split_member(member.name)
         if parts and (new != key or part in parts):
             yield key, parts
@@ -211,7 +227,7 @@ def list_shard(path:Path # an uncompressed tar file
     rows, lost = [], []
     try:
         with tarfile.open(path, 'r:') as tar:
-            for key, parts in _samples(tar, path):
+            for key, parts in _samples(_members(tar, path, lost)):
                 faults = sample_faults(parts)
                 lost += [_Lost(f'{path} member {parts[part].name}', reason) for part, reason in faults.items()]
                 image = next((part for part in parts if f'.{part}' in EXTENSIONS and part not in faults), None)
