@@ -32,8 +32,8 @@ _all_ = ['FOLD_RULES', 'THRESHOLDS', 'FoldAccuracy', 'ValAtFar', 'fold_accuracy'
 # %% ../../nbs/50_evaluation/20_verification.ipynb #daf85e0b
 def roc_curve(scores:Sequence, # (n,) similarity, higher is more alike
               same:Sequence,   # (n,) bool
-             )->tuple[torch.Tensor, torch.Tensor, torch.Tensor]: # FPR, TPR, thresholds; from (0, 0, inf) to (1, 1, lowest score)
-    "One point per distinct score, accepting scores at or above the threshold"
+             )->tuple[torch.Tensor, torch.Tensor, torch.Tensor]: # FPR, TPR, thresholds
+    "One point per distinct score, accepting scores at or above the threshold; from (0, 0, inf) to (1, 1, lowest)"
     scores, same = _scored_pairs(scores, same)
     ordered, positives = np.sort(scores)[::-1], np.sort(scores[same])
     last = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)
@@ -52,8 +52,9 @@ class TarAtFar(NamedTuple):
     high:float
     measurable:bool  # the target is at least 1/number of negatives
 
+# %% ../../nbs/50_evaluation/20_verification.ipynb #5b2dacc0
 def _exact(positives, negatives, far):
-    "Smallest of the scores, in ascending order, that accepts at most a share `far` of the negatives; inf if there is none"
+    "Smallest of the ascending scores that accepts at most a share `far` of the negatives; inf if there is none"
     allowed = int(far*(1 + 1e-12)*len(negatives))
     rejected = negatives[-1 - allowed] if allowed < len(negatives) else negatives.dtype.type(-np.inf)
     above = [x[np.searchsorted(x, rejected, 'right'):][:1] for x in (positives, negatives)]
@@ -61,21 +62,23 @@ def _exact(positives, negatives, far):
 
 # %% ../../nbs/50_evaluation/20_verification.ipynb #e09a0f00
 def _stretch(positives, negatives, low, high):
-    "Scores in [low, high] from the top, their counts (2, m) of accepted negatives and positives, which ones scikit-learn keeps"
-    values = np.unique(np.concatenate([x[np.searchsorted(x, low):np.searchsorted(x, high, 'right')]
-                                       for x in (positives, negatives)]))[::-1]
+    "Scores in [low, high] from the top, (2, m) accepted negatives and positives, which ones scikit-learn keeps"
+    inside = [x[np.searchsorted(x, low):np.searchsorted(x, high, 'right')] for x in (positives, negatives)]
+    values = np.unique(np.concatenate(inside))[::-1]
     counts = np.stack([len(x) - np.searchsorted(x, values) for x in (negatives, positives)])
     kept = np.concatenate([[True], np.diff(counts, 2).any(0), [True]])[:len(values)]
     kept[0] &= high >= max(positives[-1], negatives[-1])
     kept[-1] &= low <= min(positives[0], negatives[0])
     return values, counts, kept
 
+# %% ../../nbs/50_evaluation/20_verification.ipynb #30820076
 def _insightface(positives, negatives, far):
     "Threshold of the point nearest to an FPR, the last of equals, on the ROC without the points amid equal steps"
     n, width, inf = len(negatives), 500, negatives.dtype.type(np.inf)
     rank = n - 1 - min(int(far*n), n - 1)
     while True:
-        low, high = negatives[rank - width] if rank >= width else -inf, negatives[rank + width] if rank + width < n else inf
+        low = negatives[rank - width] if rank >= width else -inf
+        high = negatives[rank + width] if rank + width < n else inf
         values, counts, kept = _stretch(positives, negatives, low, high)
         gaps = np.abs(counts[0]/n - far)
         nearest = gaps[kept].min(initial=np.inf)
@@ -99,7 +102,8 @@ def tar_at_far(scores:Sequence,     # (n,) similarity, higher is more alike
     found = []
     for far in map(float, fars):
         if not 0 <= far <= 1: raise ValueError(f'FAR {far} is not a rate. Valid: 0..1')
-        measurable, threshold = far*len(negatives) >= 1 - 1e-9, find(positives, negatives, far)
+        measurable = far*len(negatives) >= 1 - 1e-9
+        threshold = find(positives, negatives, far)
         accepted = len(positives) - int(np.searchsorted(positives, scores.dtype.type(threshold)))
         values = accepted/len(positives), float(threshold), *binomial_interval(accepted, len(positives))
         if rule == 'exact' and not measurable: values = (math.nan,)*4
@@ -110,22 +114,20 @@ def tar_at_far(scores:Sequence,     # (n,) similarity, higher is more alike
 def hardest_pairs(scores:Sequence, # (n,) similarity
                   same:Sequence,   # (n,) bool
                   k:int=6,         # pairs of each kind
-                 )->tuple[torch.Tensor, torch.Tensor]: # indices of positives from the lowest score, of negatives from the highest
-    "The k worst positive and the k worst negative pairs"
+                 )->tuple[torch.Tensor, torch.Tensor]: # positives from the lowest score, negatives from the highest
+    "Indices of the k worst positive and the k worst negative pairs"
     scores, same = _scored_pairs(scores, same)
-    positives, negatives = np.flatnonzero(same), np.flatnonzero(~same)
-    worst = (positives[np.argsort(scores[positives], kind='stable')[:k]],
-             negatives[np.argsort(-scores[negatives], kind='stable')[:k]])
-    return torch.from_numpy(worst[0]), torch.from_numpy(worst[1])
+    positives = np.flatnonzero(same)
+    negatives = np.flatnonzero(~same)
+    lowest = positives[np.argsort(scores[positives], kind='stable')[:k]]
+    highest = negatives[np.argsort(-scores[negatives], kind='stable')[:k]]
+    return torch.from_numpy(lowest), torch.from_numpy(highest)
 
 # %% ../../nbs/50_evaluation/20_verification.ipynb #ea4b7078
-MIN_PAIRS = 20
-FARS = (1e-1, 1e-2, 1e-3)
-
 @dataclass(frozen=True, eq=False)
 class Verification(Result):
     "What a model scores on a protocol"
-    pairs:PairSet              # the pairs that were scored
+    pairs:PairSet              # those that were scored
     total_pairs:int            # pairs of the whole protocol
     scores:torch.Tensor        # (n,) cosines
     same:torch.Tensor          # (n,) bool
@@ -150,10 +152,9 @@ class Verification(Result):
         "The numbers without the scores"
         rates = {f'tar@{t.far:g}': t.tar if t.measurable else None for t in self.tar}
         return dict(protocol=self.pairs.name, pairs=len(self.same), total_pairs=self.total_pairs,
-                    accuracy=self.accuracy.mean,
-                    accuracy_rule=self.rule, accuracy_std=self.accuracy.std, folds=self.accuracy.how,
-                    accuracy_low=self.interval[0], accuracy_high=self.interval[1],
-                    **rates, images_per_second=round(self.images_per_second, 1), doubt=self.doubt or None)
+                    accuracy=self.accuracy.mean, accuracy_rule=self.rule, accuracy_std=self.accuracy.std,
+                    folds=self.accuracy.how, accuracy_low=self.interval[0], accuracy_high=self.interval[1], **rates,
+                    images_per_second=round(self.images_per_second, 1), doubt=self.doubt or None)
 
 # %% ../../nbs/50_evaluation/20_verification.ipynb #d04f5359
 def _check_pairs(pairs):
@@ -180,6 +181,8 @@ def _speed(model, images, embedder):
         speed = n/max(time.perf_counter() - start, 1e-9)
     return speed
 
+MIN_PAIRS = 20
+
 def _thin(pairs, max_images):
     "The largest of ever smaller subsets that needs at most `max_images` images, but no fewer than `MIN_PAIRS` pairs"
     n, subset = len(pairs), pairs
@@ -188,7 +191,8 @@ def _thin(pairs, max_images):
         subset = pairs.subset(n)
     return subset
 
-def _folds_of(pairs): return 10 if getattr(pairs, 'folds', None) is None else pairs.folds
+# %% ../../nbs/50_evaluation/20_verification.ipynb #2fa5d24d
+FARS = (1e-1, 1e-2, 1e-3)
 
 def verify(model:Callable,               # float (b, 3, h, w) in [-1, 1] -> (b, d)
            pairs:PairSet,                # the protocol
@@ -206,7 +210,8 @@ def verify(model:Callable,               # float (b, 3, h, w) in [-1, 1] -> (b, 
     features = embedder(model, used.images)
     speed = len(features)/(time.perf_counter() - start)
     scores = pair_scores(features[used.index_a], features[used.index_b])
-    accuracy = fold_accuracy(2 - 2*scores, used.same, _folds_of(used) if folds is None else folds, rule)
+    if folds is None: folds = 10 if used.folds is None else used.folds
+    accuracy = fold_accuracy(2 - 2*scores, used.same, folds, rule)
     interval = binomial_interval(round(accuracy.mean*len(used)), len(used))
-    tar, doubt = tar_at_far(scores, used.same, fars), find_doubt(scores, used.same)
-    return Verification(used, len(pairs), scores, used.same, accuracy, interval, tar, speed, rule, doubt)
+    return Verification(used, len(pairs), scores, used.same, accuracy, interval, tar_at_far(scores, used.same, fars),
+                        speed, rule, find_doubt(scores, used.same))
