@@ -34,11 +34,12 @@ class Panel:
                  ylabel:str='',
                  axes:bool=True,            # ticks and labels; off where positions have no unit
                  log_x:bool=False,          # a logarithmic x axis
+                 yticks:bool=True,          # off where the heights are kinds
                 ):
         for name, ends in (('x', x), ('y', y)): _check_range(name, ends)
         self.x, self.y, self.width, self.height = x, y, width, height
         self.title, self.xlabel, self.ylabel = title, xlabel, ylabel
-        self.axes, self.log_x, self.marks = axes, log_x, []
+        self.axes, self.log_x, self.yticks, self.marks = axes, log_x, yticks, []
 
 def _check_range(name, ends):
     low, high = ends
@@ -89,9 +90,9 @@ def add_histogram(panel:Panel,
                   heights,               # (k,)
                   colour:str=COLOURS[0],
                   opacity:float=0.45,    # 0..1
+                  floor:float=0.,        # where bars begin
                  ):
-    "Bars from the panel's lower edge"
-    floor = panel.y[0]
+    "Bars"
     bars = [[(left, floor), (left, top), (right, top), (right, floor)] for left, right, top in zip(edges, edges[1:], heights) if top > floor]
     add_areas(panel, bars, colour, opacity)
 
@@ -170,7 +171,7 @@ def axes_text(panel:Panel)->str:
     for value, x in zip(across, place(panel, across, panel.y[0])[0]):
         parts.append(f'<path d="M{x:.1f} {h}v4" stroke="{FAINT}"/>'
                      f'<text x="{x:.1f}" y="{h + 16}" text-anchor="middle" font-size="11" fill="{INK}">{value:g}</text>')
-    up = ticks(*panel.y)
+    up = ticks(*panel.y) if panel.yticks else []
     for value, y in zip(up, place(panel, panel.x[0], up)[1]):
         parts.append(f'<path d="M0 {y:.1f}h-4" stroke="{FAINT}"/>'
                      f'<text x="-7" y="{y + 4:.1f}" text-anchor="end" font-size="11" fill="{INK}">{value:g}</text>')
