@@ -17,9 +17,11 @@ import torch.nn.functional as F
 def to_float(images:torch.Tensor, # (n, 3, h, w) uint8
             )->torch.Tensor:      # (n, 3, h, w) float32 in -1..1
     "Normalise pixels to [-1, 1]"
-    if images.dtype != torch.uint8: raise ValueError(f'images are {images.dtype}; expected torch.uint8 with values 0..255')
+    if images.dtype != torch.uint8:
+        raise ValueError(f'images are {images.dtype}; expected torch.uint8 with values 0..255')
     return images.float().div_(127.5).sub_(1)
 
+# %% ../../nbs/10_data/16_perturb.ipynb #e879feca
 def random_flip(images:torch.Tensor,         # (n, c, h, w)
                 generator:torch.Generator,   # a CPU generator
                )->torch.Tensor:              # (n, c, h, w)
@@ -31,7 +33,8 @@ def random_flip(images:torch.Tensor,         # (n, c, h, w)
 BLUR_KERNEL = (9, 5)        # height, width: the released code's (5, 9) is (width, height)
 BLUR_SIGMA = (0.1, 5.0)
 JITTER = dict(brightness=(0.1, 0.5), contrast=(0.3, 0.6), saturation=(0.2, 0.5), hue=(-0.1, 0.3))
-ERASE_AREA, ERASE_RATIO = (0.02, 1/3), (0.3, 1/0.3)
+ERASE_AREA = (0.02, 1/3)
+ERASE_RATIO = (0.3, 1/0.3)
 GRAY = (0.2989, 0.587, 0.114)
 
 def _uniform(n, low, high, generator): return torch.rand(n, generator=generator)*(high - low) + low
@@ -65,15 +68,19 @@ def _mix(images, other, factor): return (factor*images + (1 - factor)*other).cla
 
 def adjust_brightness(images, factor): return (images*factor).clamp(0, 1)
 
+# %% ../../nbs/10_data/16_perturb.ipynb #5ca4c800
 def adjust_contrast(images, factor): return _mix(images, grayscale(images).mean((1, 2, 3), keepdim=True), factor)
 
+# %% ../../nbs/10_data/16_perturb.ipynb #1ce5c24a
 def adjust_saturation(images, factor): return _mix(images, grayscale(images), factor)
 
+# %% ../../nbs/10_data/16_perturb.ipynb #60a8a7c4
 def adjust_hue(images:torch.Tensor, # (n, 3, h, w) RGB in 0..1
                turn:torch.Tensor,   # (n, 1, 1, 1) fraction of a turn, -0.5..0.5
               )->torch.Tensor:      # (n, 3, h, w)
     "Turn the hue of the HSV form; value and saturation stay"
-    value, low = images.amax(1), images.amin(1)
+    value = images.amax(1)
+    low = images.amin(1)
     chroma = value - low
     r, g, b = (images/torch.where(chroma == 0, 1, chroma)[:, None]).unbind(1)
     hue = torch.where(images[:, 0] == value, g - b, torch.where(images[:, 1] == value, 2 + b - r, 4 + r - g))/6
@@ -89,7 +96,8 @@ def colour_jitter(images:torch.Tensor,        # (n, 3, h, w) RGB in 0..1
     "Brightness, contrast, saturation and hue with factors and an order drawn per sample"
     n = len(images)
     steps = [adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue]
-    factors = torch.stack([_uniform(n, *JITTER[name], generator) for name in JITTER]).to(images.device)[..., None, None, None]
+    factors = torch.stack([_uniform(n, *JITTER[name], generator) for name in JITTER])
+    factors = factors.to(images.device)[..., None, None, None]
     orders = torch.rand(n, len(steps), generator=generator).argsort(1).to(images.device)
     for position in range(len(steps)):
         adjusted = torch.stack([step(images, factor) for step, factor in zip(steps, factors)])
@@ -97,6 +105,10 @@ def colour_jitter(images:torch.Tensor,        # (n, 3, h, w) RGB in 0..1
     return images
 
 # %% ../../nbs/10_data/16_perturb.ipynb #a0190676
+def _between(size, first, length):
+    place = torch.arange(size)
+    return (place >= first[:, None]) & (place < (first + length)[:, None])
+
 def random_erasing(images:torch.Tensor,        # (n, c, h, w) normalised
                    generator:torch.Generator,  # a CPU generator
                   )->torch.Tensor:             # (n, c, h, w)
@@ -104,12 +116,12 @@ def random_erasing(images:torch.Tensor,        # (n, c, h, w) normalised
     n, _, h, w = images.shape
     area = _uniform(n, *ERASE_AREA, generator)*h*w
     ratio = _uniform(n, *map(math.log, ERASE_RATIO), generator).exp()
-    high, wide = (area*ratio).sqrt().round().clamp(1, h), (area/ratio).sqrt().round().clamp(1, w)
+    high = (area*ratio).sqrt().round().clamp(1, h)
+    wide = (area/ratio).sqrt().round().clamp(1, w)
     top = (torch.rand(n, generator=generator)*(h - high + 1)).floor()
     left = (torch.rand(n, generator=generator)*(w - wide + 1)).floor()
-    rows, columns = torch.arange(h), torch.arange(w)
-    inside_rows = (rows >= top[:, None]) & (rows < (top + high)[:, None])
-    inside_columns = (columns >= left[:, None]) & (columns < (left + wide)[:, None])
+    inside_rows = _between(h, top, high)
+    inside_columns = _between(w, left, wide)
     erased = inside_rows[:, None, :, None] & inside_columns[:, None, None, :]
     return images.masked_fill(erased.to(images.device), 0)
 
@@ -125,6 +137,7 @@ def draw_operations(n:int,                     # batch size
     touched = torch.rand(n, generator=generator) < xi
     return torch.where(touched, torch.randint(len(OPERATIONS), (n,), generator=generator), -1)
 
+# %% ../../nbs/10_data/16_perturb.ipynb #7c3d3933
 def random_structure_perturbation(images:torch.Tensor,       # (n, 3, h, w) in -1..1
                                   xi:float,                  # probability per sample, 0..1; paper: 0.2
                                   generator:torch.Generator, # a CPU generator
