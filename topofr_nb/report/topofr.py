@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SMALL', 'SEEDS', 'CONTROLS', 'topofr_base', 'alignment_weight', 'scored_images', 'random_batches', 'control_networks',
            'batch_discrepancies', 'plot_discrepancies', 'seed_means', 'discrepancy_table', 'control_sentence',
-           'with_pulls']
+           'with_pulls', 'logged_median']
 
 # %% ../../nbs/70_report/50_topofr.ipynb #07ac0753
 from collections.abc import Callable
@@ -166,3 +166,12 @@ def with_pulls(runs,                       # from `run_grid`
 
 def _ratios(folder):
     return np.array([row['ratio'] for row in Run(folder, None, {}).metrics if row.get('ratio') is not None])
+
+# %% ../../nbs/70_report/50_topofr.ipynb #00f8ec37
+def logged_median(run:str,     # name of a run's folder
+                  key:str,     # a measure of the log, such as "discrepancy"
+                  out_dir:str|Path|None=None, # folder of the runs; None: runs/ of the checkout
+                 )->float:     # nan where it was never logged
+    "The median of a measure over the steps at which it was logged"
+    values = [row[key] for row in Run(runs_folder(out_dir)/run, None, {}).metrics if row.get(key) is not None]
+    return float(np.median(values)) if values else float('nan')
