@@ -25,6 +25,7 @@ def spread_batch(images:torch.Tensor|Sequence|Dataset, # (n, 3, h, w), or a set 
     items = [images[i*n//min(n, count)] for i in range(min(n, count))]
     return torch.stack([item[0] if isinstance(item, tuple) else item for item in items])
 
+# %% ../../nbs/10_data/37_colour.ipynb #6a913e1d
 def show_batch(images:torch.Tensor|Sequence|Dataset, # as for `spread_batch`
                columns:int=8,
                count:int=32,                         # images that are shown
@@ -41,16 +42,20 @@ def channel_votes(images:torch.Tensor, # (n, 3, h, w) uint8
     warmth = (mean[:, 0] - mean[:, 2])/mean.mean(1).clamp(min=1)
     return (warmth > .02).long() - (warmth < -.02).long()
 
+# %% ../../nbs/10_data/37_colour.ipynb #74987e23
 def channel_order(images:torch.Tensor|Sequence|Dataset, # faces, as for `spread_batch`
                   count:int=32,                         # images that are asked
                  )->str: # "rgb", "bgr", "grey" (half of the images or more), or "unsure"
     "The order of the channels that three quarters of the coloured faces vote for"
     votes = channel_votes(spread_batch(images, count))
-    coloured, red, blue = (votes != 0).sum(), (votes > 0).sum(), (votes < 0).sum()
+    coloured = (votes != 0).sum()
+    red = (votes > 0).sum()
+    blue = (votes < 0).sum()
     if 2*coloured <= len(votes): return 'grey'
     if 4*red >= 3*coloured: return 'rgb'
     return 'bgr' if 4*blue >= 3*coloured else 'unsure'
 
+# %% ../../nbs/10_data/37_colour.ipynb #cdab025f
 def check_channels(images:torch.Tensor|Sequence|Dataset, # faces, as for `spread_batch`
                    name:str='the set',                   # what the warning calls it
                    count:int=32,                         # images that are asked
