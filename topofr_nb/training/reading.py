@@ -31,7 +31,7 @@ class FaceBatches(Dataset):
     def __init__(self,
                  dataset,   # of (uint8 CHW, label), with `.labels` and `.num_classes`
                  said='',   # what it is, for people
-                 read=None, # progress -> (n, 3, h, w) uint8 with all its images, and the unreadable ones, where they fit in memory
+                 read=None, # progress -> (n, 3, h, w) uint8 of all images that fit in memory, and {unreadable image: reason}
                  on_corrupt='raise', # or "skip": an unreadable image is replaced, see `stand_in`
                 ):
         self.dataset, self.said, self.read, self.pixels = dataset, said, read, None
@@ -103,7 +103,7 @@ def _load(self, progress=True):
         raise BadImage(f'{len(corrupt)} of {len(self)} training images cannot be read: '
                        f'{first_few(self.where(i) for i in corrupt)}. '
                        f'Replace {"it" if one else "them"}, or go on without with on_corrupt = "skip"')
-    for i in corrupt: _note(self, i, f'training image {i} ({self.where(i)}) cannot be read')
+    for i, reason in corrupt.items(): _note(self, i, f'training image {i}: {reason}')
     return self
 
 def _images(self, indices):
