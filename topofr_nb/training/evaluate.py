@@ -15,16 +15,15 @@ from pathlib import Path
 import torch
 
 from ..core import pick_device, project_root
-from ..files import write_aside
+from ..files import writable_folder, write_aside
 from ..data.protocols import PairSet
 from ..data.protocols.twins import TWINS
 from ..evaluation.embed import Embedder
 from ..evaluation.onnx import OnnxModel
 from ..evaluation.score import forget_features, score
 from .checkpoints import load_backbone
-from .loop import writable_folder
-from .recipe import Recipe, checked_value, kinds_of, make_checked, make_recipe
-from .sources import open_target
+from .recipe import Recipe, checked_value, kinds_of, make_checked
+from .sources import Target, open_target
 
 # %% ../../nbs/60_training/50_evaluate.ipynb #73a67052
 @dataclass(frozen=True)
@@ -48,6 +47,7 @@ class Scoring:
     device: str = 'auto'
     precision: str = 'float32'   # "float32", "bfloat16" or "float16"
     out_dir: str|None = None     # where scores are written; None: beside the checkpoint
+    cache: str|None = None       # folder of what can be made anew; None: TOPOFR_CACHE, else data/cache
 
     def __post_init__(self):
         for name, kinds in kinds_of(self).items():
@@ -116,10 +116,12 @@ def network_sentence(scoring:Scoring)->str: # Markdown
 # %% ../../nbs/60_training/50_evaluate.ipynb #561c2537
 def _open_scored(scoring, model, recipe, progress):
     "What is scored, with images at the size of the network"
-    base = recipe or make_recipe(image_size=model.image_size or 112)
-    seed = base.seed if scoring.seed is None else scoring.seed
+    size = recipe.image_size if recipe else model.image_size or 112
+    seed = scoring.seed if scoring.seed is not None else recipe.seed if recipe else 0
     asked = {name: getattr(scoring, name) for name in ('data', 'pairs', 'protocol', 'protocol_size', 'eval_pairs')}
-    target = open_target(dataclasses.replace(base, seed=seed, **asked), progress)
+    own = ('minority', 'identities', 'shots', 'crop') # of the run: what its training set was, and how it was cut
+    more = {name: getattr(recipe, name) for name in own} if recipe else {}
+    target = open_target(Target(**asked, **more, image_size=size, seed=seed, cache=scoring.cache), progress)
     return target.subset(scoring.eval_pairs) if scoring.eval_pairs and isinstance(target, PairSet) else target
 
 def score_checkpoint(scoring:Scoring,     # from `make_scoring`
@@ -127,7 +129,7 @@ def score_checkpoint(scoring:Scoring,     # from `make_scoring`
                     )->tuple:             # the Result; the Recipe of the checkpoint, None for ONNX
     "Score a checkpoint; writes `evaluation.json`; one sentence for input that cannot be used"
     path = Path(scoring.checkpoint) if scoring.checkpoint else last_checkpoint()
-    device, out = pick_device(scoring.device), writable_folder(scoring.out_dir or path.parent)
+    device, out = pick_device(scoring.device), writable_folder(scoring.out_dir or path.parent, 'out_dir', 'a folder where you may create files')
     model, recipe = load_model(scoring, device)
     target = _open_scored(scoring, model, recipe, progress)
     embedder = Embedder(device, scoring.batch_size, scoring.flip, scoring.precision, progress=progress)

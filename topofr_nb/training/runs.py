@@ -77,7 +77,7 @@ def missing_steps(rows:list[dict], # from `read_metrics`
                  )->list[list[int]]: # [first, last] of each gap
     "Steps before `first` that left no line"
     steps = [-1, *(row['step'] for row in rows), first]
-    return [[a + 1, b - 1] for a, b in zip(steps, steps[1:]) if b - a > max(every, 1) or (b == first and b - a > 1 and every == 1)]
+    return [[a + 1, b - 1] for a, b in zip(steps, steps[1:]) if b - a > every]
 
 # %% ../../nbs/60_training/30_runs.ipynb #a16a4e49
 def _lists_of(value):
