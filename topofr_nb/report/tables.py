@@ -87,7 +87,7 @@ def run_grid(variants:dict,       # name -> recipe fields that make this variant
 
 def _measured(run):
     "Scores and machine of a finished run"
-    found = run.scores | json.loads((run.folder/'environment.json').read_text())
+    found = run.scores | run.starts[-1]
     return {name: found[name] for name in MEASURED if name in found}
 
 # %% ../../nbs/70_report/20_tables.ipynb #59ecab84
