@@ -35,7 +35,8 @@ def _cells(namespace):
     "The latest parameters cell and all that ran after it"
     history = [cell for cell in namespace['In'] if cell]
     starts = [i for i, cell in enumerate(history) if _first_line(cell).startswith(MARK)]
-    if not starts: raise ValueError(f'no parameters cell has run in this kernel: run the cell that starts with "{MARK}" first')
+    if not starts:
+        raise ValueError(f'no parameters cell has run in this kernel: run the cell that starts with "{MARK}" first')
     return history[starts[-1]:]
 
 def defaults_of(valid # a dataclass, a dict {name: default}, or the names alone
@@ -59,7 +60,8 @@ def check_parameters(namespace:dict, # `globals()` of the notebook
                 if not name.startswith('_'): one_of('parameter', name, names)
         given += assigned(cell)
     lost = [name for name in names if name not in given and not defaults_of(valid)]
-    if lost: raise ValueError(f'the parameters cell does not assign {", ".join(lost)}: put the line back, with a value')
+    if lost:
+        raise ValueError(f'the parameters cell does not assign {", ".join(lost)}: put the line back, with a value')
     return {name: namespace[name] for name in names if name in given and name in namespace}
 
 # %% ../nbs/08_parameters.ipynb #1d8bd121
@@ -69,7 +71,8 @@ def differences(given:dict, # from `check_parameters`
     "The parameters that are not at their default, in one sentence"
     defaults = defaults_of(valid)
     changed = [f'`{name} = {value!r}`' for name, value in given.items() if value != defaults[name]]
-    return f'Not at {"its" if len(changed) == 1 else "their"} default: {", ".join(changed)}.' if changed else 'Every parameter is at its default.'
+    if not changed: return 'Every parameter is at its default.'
+    return f'Not at {"its" if len(changed) == 1 else "their"} default: {", ".join(changed)}.'
 
 # %% ../nbs/08_parameters.ipynb #6d2cdb79
 def same_parameters(namespace:dict, # `globals()` of the notebook
@@ -78,8 +81,11 @@ def same_parameters(namespace:dict, # `globals()` of the notebook
                    ):
     "Raise a ValueError if the parameters have changed since `given` was taken"
     now = check_parameters(namespace, valid)
-    moved = [name for name in _names(valid) if now.get(name, defaults_of(valid).get(name)) != given.get(name, defaults_of(valid).get(name))]
-    if moved: raise ValueError(f'{", ".join(moved)} changed after the recipe was made: run the cells from the one behind the parameters on')
+    moved = [name for name in _names(valid)
+             if now.get(name, defaults_of(valid).get(name)) != given.get(name, defaults_of(valid).get(name))]
+    if moved:
+        raise ValueError(f'{", ".join(moved)} changed after the recipe was made: run the cells from the one '
+                         f'behind the parameters on')
 
 # %% ../nbs/08_parameters.ipynb #77074a04
 def _hint(lines:list[str], # of a cell
@@ -103,4 +109,5 @@ def load_ipython_extension(shell):
         try: cells = _cells(shell.user_ns)
         except ValueError: return lines
         return _hint(lines, assigned(cells[0]))
-    shell.input_transformers_cleanup[:] = [f for f in shell.input_transformers_cleanup if getattr(f, '__name__', '') != 'hint'] + [hint]
+    shell.input_transformers_cleanup[:] = [f for f in shell.input_transformers_cleanup if getattr(f, '__name__',
+                                                                                                  '') != 'hint'] + [hint]

@@ -20,7 +20,8 @@ from ..training.heads import head_losses
 from ..training.identity_table import IdentityTable, identity_table
 from ..training.loop import prepare
 from ..training.recipe import METHODS, Recipe, make_recipe
-from ..training.sources import RunOrder, open_training_data
+from ..training.order import RunOrder
+from ..training.sources import open_training_data
 from ..training.steps import build_model, make_optimizer, training_step
 
 # %% ../../nbs/70_report/65_gif.ipynb #42181e7d

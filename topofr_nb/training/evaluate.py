@@ -7,7 +7,7 @@ __all__ = ['ONNX_VALUES', 'ONNX_ONLY', 'Scoring', 'make_scoring', 'last_checkpoi
            'score_checkpoint']
 
 # %% ../../nbs/60_training/50_evaluate.ipynb #de4e3f16
-import dataclasses, json
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path

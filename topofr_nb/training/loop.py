@@ -24,18 +24,20 @@ from ..evaluation.embed import Embedder
 from ..evaluation.score import forget_features, score
 from ..files import FolderLock, content_digest, runs_folder, writable_folder, write_aside
 from ..models import create_backbone
-from .checkpoints import (NonFiniteWeights, load_backbone, load_checkpoint, load_newest, previous_path, restore,
+from .checkpoints import (NonFiniteWeights, load_backbone, load_checkpoint, load_newest,
+                                            previous_path, restore,
                                             save_backbone, save_checkpoint)
 from .identity_table import identity_table
 from .methods import METHODS, check_partners
 from .order import RunOrder
 from .reading import BadImage, FaceBatches, batches
-from .recipe import Recipe, resolve, run_id
-from .runs import (Run, changed_code, environment, fingerprint, make_folder, missing_steps, note_start, package_code,
-                                     read_json, read_metrics, relatives, tell, write_json)
+from .recipe import Recipe, resolve
+from .runs import (Run, changed_code, fingerprint, make_folder, missing_steps, note_start,
+                                     package_code, read_json, read_metrics, relatives, tell, write_json)
 from .sources import find_target, open_training_data, read_target
 from .steps import build_model, make_optimizer, prepare_batch, training_step
-from .watch import (WILD, NonFiniteLoss, Signals, Stopped, Watch, all_finite, largest_weight, not_finite,
+from .watch import (WILD, NonFiniteLoss, Signals, Stopped, Watch, all_finite, largest_weight,
+                                      not_finite,
                                       question_divergence, question_silence)
 from .weights import load_published
 
@@ -55,7 +57,8 @@ class Plan:
     def order(self, first:int=0)->RunOrder:
         "Batches from a step on"
         recipe = self.run.recipe
-        return RunOrder(len(self.faces), recipe.batch_size, recipe.seed, self.steps, first, self.faces.labels, recipe.images_per_identity)
+        return RunOrder(len(self.faces), recipe.batch_size, recipe.seed, self.steps, first, self.faces.labels,
+                        recipe.images_per_identity)
 
     def first_batch(self): # (clean, perturbed, labels) of step 0
         "What the network sees in its first step"
@@ -100,8 +103,10 @@ def batch_sentence(plan:Plan,
                   )->str:
     "What was done to the images of a batch"
     recipe = plan.run.recipe
-    done = [f'{len(labels)} images of {len(labels.unique())} people at {recipe.image_size} px', plan.faces.said, 'mirrored at random']
-    if METHODS[recipe.method].perturb: done.append(f'each perturbed with a probability of {recipe.xi:g} in the second row')
+    done = [f'{len(labels)} images of {len(labels.unique())} people at {recipe.image_size} px', plan.faces.said,
+            'mirrored at random']
+    if METHODS[recipe.method].perturb:
+        done.append(f'each perturbed with a probability of {recipe.xi:g} in the second row')
     return '; '.join(done) + '.'
 
 # %% ../../nbs/60_training/40_loop.ipynb #7b04fde6
@@ -154,12 +159,15 @@ def _put(part, held, path):
     "Load a state that fits, or say what does not"
     wanted, found = _shapes(part.state_dict()), _shapes(held)
     wrong = [name for name in wanted if wanted[name] != found.get(name)]
-    if wrong: raise ValueError(f'weights {path!r} do not fit: {wrong[0]} is {found.get(wrong[0])} there and {wanted[wrong[0]]} here')
+    if wrong:
+        raise ValueError(f'weights {path!r} do not fit: {wrong[0]} is {found.get(wrong[0])} there and '
+                         f'{wanted[wrong[0]]} here')
     part.load_state_dict(held)
 
 # %% ../../nbs/60_training/40_loop.ipynb #ac4653aa
 LOG_EVERY = {'cpu': 1, 'cuda': 10, 'mps': 10}
-OWN_FILES = ('last*.safetensors', 'sound.safetensors', 'metrics.jsonl', 'scores.json', 'skipped.txt', 'code.json', 'failure.json')
+OWN_FILES = ('last*.safetensors', 'sound.safetensors', 'metrics.jsonl', 'scores.json', 'skipped.txt', 'code.json',
+             'failure.json')
 
 def _check_code(run, step):
     "A run is of one code; ValueError names what has changed since it began"
@@ -167,7 +175,8 @@ def _check_code(run, step):
     if not step or not path.exists(): return write_json(path, package_code())
     changed = changed_code(read_json(path), package_code())
     if changed and run.recipe.other_code == 'refuse':
-        raise ValueError(f'{run.folder.name} stands at step {step} and began with other code: {", ".join(changed)} changed. Put it back, '
+        raise ValueError(f'{run.folder.name} stands at step {step} and began with other code: '
+                         f'{", ".join(changed)} changed. Put it back, '
                          'start anew with resume = False, or go on with other_code = "go on"')
 
 def resume(job:Job):
@@ -184,14 +193,17 @@ def resume(job:Job):
     rows = read_metrics(run.folder/'metrics.jsonl', before=job.first)
     job.missing = missing_steps(rows, job.first, LOG_EVERY[job.plan.device.type])
     job.seconds = rows[-1]['seconds'] if rows else 0.
-    with write_aside(run.folder/'metrics.jsonl') as aside: aside.write_text(''.join(json.dumps(row) + '\n' for row in rows))
+    with write_aside(run.folder/'metrics.jsonl') as aside:
+        aside.write_text(''.join(json.dumps(row) + '\n' for row in rows))
     _announce(job)
 
 def _announce(job):
     "Say and note what is not as one might think"
     run = job.run
     note_start(run, job.plan.device, job.first, **dict(missing_steps=job.missing) if job.missing else {})
-    if job.missing: tell(f'{run.folder.name}: metrics.jsonl has no lines for the steps {job.missing}; they were trained, and are not in the curves')
+    if job.missing:
+        tell(f'{run.folder.name}: metrics.jsonl has no lines for the steps {job.missing}; they were trained, and '
+             f'are not in the curves')
     if not job.first:
         for sentence in relatives(run, bool(job.plan.content)): tell(sentence)
 
@@ -212,11 +224,13 @@ def broken_off(job:Job,
               )->NonFiniteLoss:
     "Write down what broke and say what is left"
     run, sound, lr = job.run, job.run.folder/'sound.safetensors', job.optimizer.param_groups[0]['lr']
-    write_json(run.folder/'failure.json', {name: value if math.isfinite(value) else repr(value) for name, value in broken.items()} | dict(lr=lr))
+    write_json(run.folder/'failure.json', {name: value if math.isfinite(value) else repr(value)
+                                           for name, value in broken.items()} | dict(lr=lr))
     best = sound if sound.exists() else run.checkpoint
     if not best.exists(): return not_finite(broken, lr, 'There was no checkpoint yet')
     step = load_checkpoint(best).step
-    return not_finite(broken, lr, f'The checkpoint of step {step}, from before the trouble, is kept in {best}; weights = {str(best)!r} starts another recipe from it')
+    return not_finite(broken, lr, f'The checkpoint of step {step}, from before the trouble, is kept in {best}; '
+                                  f'weights = {str(best)!r} starts another recipe from it')
 
 # %% ../../nbs/60_training/40_loop.ipynb #1ad051bd
 MEASURE_EVERY = 10
@@ -242,7 +256,8 @@ class Log:
     def write(self, step, result, images, **more):
         "A line for the steps since the last one"
         now = time.time()
-        row = log_row(step, result, (step + 1 - self.logged)*images/max(now - self.last, 1e-9), self.job.seconds + now - self.start)
+        row = log_row(step, result, (step + 1 - self.logged)*images/max(now - self.last, 1e-9),
+                      self.job.seconds + now - self.start)
         self.file.write(json.dumps(row | more) + '\n')
         self.file.flush()
         if row['loss'] is not None: self.bar.set_postfix_str(f'loss {row["loss"]:.3f}', refresh=False)
@@ -326,7 +341,9 @@ def one_step(job:Job, step:int, batch, watch:Watch, loader)->dict: # of 0-d tens
     "Train on one batch"
     device, recipe = job.plan.device, job.recipe
     images, labels = (part.to(device, non_blocking=True) for part in batch)
-    try: result = training_step(job.model, job.optimizer, images, labels, recipe, step, job.plan.steps, job.scaler, measure=step % MEASURE_EVERY == 0)
+    try:
+        result = training_step(job.model, job.optimizer, images, labels, recipe, step, job.plan.steps, job.scaler,
+                               measure=step % MEASURE_EVERY == 0)
     except RuntimeError as error: raise loader.explain(error) from None
     watch.see(step, result)
     if recipe.keep_every and (step + 1) % recipe.keep_every == 0:
@@ -338,7 +355,8 @@ def one_step(job:Job, step:int, batch, watch:Watch, loader)->dict: # of 0-d tens
 def scale_label(recipe:Recipe, faces)->str: # faces: the training set
     "What a result of this run may be compared with"
     kind = 'synthetic faces' if recipe.data == 'synthetic' else Path(recipe.data).name
-    return (f'{kind}: {faces.num_classes} identities, {len(faces)} images, {recipe.backbone} at {recipe.image_size} px, '
+    return (f'{kind}: {faces.num_classes} identities, {len(faces)} images, {recipe.backbone} at '
+            f'{recipe.image_size} px, '
             f'batch {recipe.batch_size}, seed {recipe.seed}')
 
 def describe_training(job:Job, watch:Watch)->dict: # JSON values
@@ -347,8 +365,10 @@ def describe_training(job:Job, watch:Watch)->dict: # JSON values
     doubts = [question_silence(int(watch.silent), watch.seen, job.recipe),
               question_divergence(run.metrics, largest_weight(job.model))]
     skipped = int(faces.bad.sum())
-    said = dict(scale=scale_label(job.recipe, faces), training_images=len(faces), training_identities=faces.num_classes,
-                images_seen=job.plan.steps*job.recipe.batch_size, train_seconds=run.metrics[-1]['seconds'] if run.metrics else None,
+    said = dict(scale=scale_label(job.recipe, faces), training_images=len(faces),
+                training_identities=faces.num_classes,
+                images_seen=job.plan.steps*job.recipe.batch_size, train_seconds=run.metrics[-1]['seconds']
+                if run.metrics else None,
                 training_doubt='; '.join(filter(None, doubts)) or None)
     if skipped: said['skipped_images'] = skipped
     if job.missing: said['missing_steps'] = job.missing
@@ -357,7 +377,8 @@ def describe_training(job:Job, watch:Watch)->dict: # JSON values
 def score_run(job:Job, about:dict): # from `describe_training`
     "Score the checkpoint and write the scores"
     run, target, recipe = job.run, job.plan.target, job.recipe
-    scores = about | dict(checkpoint_step=job.plan.steps, checkpoint_digest=content_digest(run.checkpoint, recipe.cache))
+    scores = about | dict(checkpoint_step=job.plan.steps, checkpoint_digest=content_digest(run.checkpoint,
+                                                                                           recipe.cache))
     if target is not None:
         backbone, _ = load_backbone(run.checkpoint, job.plan.device)
         total = len(target)
@@ -381,13 +402,16 @@ def _one_process():
 def _say_of_finished(run):
     "What is to be known about a finished run that is returned"
     changed = changed_code(read_json(run.folder/'code.json', {}), package_code())
-    if changed: tell(f'{run.folder.name} is finished; it was trained by other code: {", ".join(changed)} changed since. resume = False trains it anew')
+    if changed:
+        tell(f'{run.folder.name} is finished; it was trained by other code: {", ".join(changed)} changed since. '
+             f'resume = False trains it anew')
 
 def _say_after(job, about):
     if about['training_doubt']: tell(f'{job.run.folder.name}: {about["training_doubt"]}')
     if not about.get('skipped_images'): return
     named = [line.split('\t', 1)[1] for line in (job.run.folder/'skipped.txt').read_text().splitlines()[:10]]
-    tell(f'{about["skipped_images"]} of {len(job.plan.faces)} training images cannot be read and were replaced, all in '
+    tell(f'{about["skipped_images"]} of {len(job.plan.faces)} training images cannot be read and were replaced, '
+         f'all in '
          f'{job.run.folder}/skipped.txt: {"; ".join(named)}')
 
 def train(recipe:Recipe|Plan,  # from `make_recipe`, or already prepared
@@ -396,8 +420,9 @@ def train(recipe:Recipe|Plan,  # from `make_recipe`, or already prepared
          )->Run:
     """Run a recipe, or go on with it, or return it when it is finished
 
-    Raises ValueError or FileNotFoundError before anything is computed when recipe, data, pairs or folder cannot be used;
-    InUse when another process trains it; BadImage, NonFiniteLoss or NothingLearned when it breaks down; Stopped after a signal.
+    Raises ValueError or FileNotFoundError before anything is computed, when recipe, data, pairs or folder cannot be
+    used; InUse when another process trains it; BadImage, NonFiniteLoss or NothingLearned when it breaks down;
+    Stopped after a signal.
     """
     _one_process()
     plan = recipe if isinstance(recipe, Plan) else prepare(recipe, progress)
@@ -410,7 +435,8 @@ def train(recipe:Recipe|Plan,  # from `make_recipe`, or already prepared
 
 def _train(plan, progress, checkpoint_seconds):
     "Train and score in a folder that is locked"
-    plan = dataclasses.replace(plan, faces=plan.faces.load(progress), target=read_target(plan.target, plan.run.recipe, progress))
+    plan = dataclasses.replace(plan, faces=plan.faces.load(progress), target=read_target(plan.target, plan.run.recipe,
+                                                                                         progress))
     (plan.run.folder/'scores.json').unlink(missing_ok=True)
     job = new_job(plan, progress)
     resume(job)

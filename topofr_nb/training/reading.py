@@ -68,7 +68,8 @@ def _note(self, i, error):
     self.news.append((i, str(error)))
     count = int(self.bad.sum())
     if count > max(10, MOST_BAD*len(self)):
-        raise BadImage(f'{count} of {len(self)} training images cannot be read, more than {MOST_BAD:.0%}; the last: {error}')
+        raise BadImage(f'{count} of {len(self)} training images cannot be read, more than {MOST_BAD:.0%}; the '
+                       f'last: {error}')
 
 def _usable(self, i):
     "Image `i`, or None when it cannot be read and may be skipped"

@@ -59,7 +59,8 @@ def read_json(path:Path, missing=None):
     "What a JSON file holds; `missing` where there is none and it may be missing"
     if missing is not None and not path.exists(): return missing
     try: return json.loads(path.read_text())
-    except ValueError as error: raise ValueError(f'{path} cannot be read as JSON: {error}. Delete it, or start anew with resume=False') from None
+    except ValueError as error:
+        raise ValueError(f'{path} cannot be read as JSON: {error}. Delete it, or use resume = False') from None
 
 def write_json(path:Path, value):
     with write_aside(path) as aside: aside.write_text(json.dumps(value, indent=1))
@@ -87,8 +88,10 @@ def _lists_of(value):
     if isinstance(value, np.ndarray): return hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
     if isinstance(value, (tuple, list)): return [_lists_of(part) for part in value]
     if isinstance(value, (set, frozenset)): return sorted(map(str, value))
-    if not dataclasses.is_dataclass(value): return repr(value) if isinstance(value, (str, int, float, bool, type(None))) else ''
-    names = [field.name for field in dataclasses.fields(value) if field.name not in ('images', 'files', 'lists', 'people', 'form')]
+    if not dataclasses.is_dataclass(value):
+        return repr(value) if isinstance(value, (str, int, float, bool, type(None))) else ''
+    names = [field.name for field in dataclasses.fields(value) if field.name not in ('images', 'files', 'lists',
+                                                                                     'people', 'form')]
     return {name: _lists_of(getattr(value, name)) for name in names}
 
 def fingerprint(faces,          # training set, from `open_training_data`
@@ -114,15 +117,19 @@ def code_digest(source:str # of a module
     tree = ast.parse(source)
     for node in ast.walk(tree):
         body = getattr(node, 'body', None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant): body[0].value.value = ''
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value,
+                                                                                            ast.Constant):
+            body[0].value.value = ''
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:8]
 
 @lru_cache
 def package_code()->dict[str, str]: # module -> digest
     "The modules that a training can depend on, as this process found them"
     home = Path(find_spec('topofr_nb').origin).parent
-    paths = [path for path in sorted(home.rglob('*.py')) if path.relative_to(home).parts[0].removesuffix('.py') in TRAINED_BY]
-    return {'.'.join(path.relative_to(home).with_suffix('').parts): code_digest(path.read_text(encoding='utf-8')) for path in paths}
+    paths = [path for path in sorted(home.rglob('*.py'))
+             if path.relative_to(home).parts[0].removesuffix('.py') in TRAINED_BY]
+    return {'.'.join(path.relative_to(home).with_suffix('').parts): code_digest(path.read_text(encoding='utf-8'))
+            for path in paths}
 
 def changed_code(then:dict, # of `package_code`
                  now:dict,
@@ -134,7 +141,9 @@ def changed_code(then:dict, # of `package_code`
 @lru_cache
 def _commit():
     "Commit of the checkout; None where there is none"
-    try: asked = subprocess.run(['git', 'rev-parse', 'HEAD'], cwd=project_root(), capture_output=True, text=True, timeout=5)
+    try:
+        asked = subprocess.run(['git', 'rev-parse', 'HEAD'], cwd=project_root(), capture_output=True, text=True,
+                               timeout=5)
     except (OSError, subprocess.SubprocessError): return None
     return asked.stdout.strip() or None
 
@@ -168,7 +177,9 @@ def make_folder(recipe:Recipe,  # resolved
         with write_aside(path) as aside: aside.write_text(recipe_json(recipe))
     held, wanted = _asked(read_json(path), content), _asked(asked, content)
     differ = sorted(name for name in held.keys() | wanted.keys() if held.get(name) != wanted.get(name))
-    if differ: raise ValueError(f'{path} holds another recipe: {", ".join(differ)} differ from what is asked. Move that folder away')
+    if differ:
+        raise ValueError(f'{path} holds another recipe: {", ".join(differ)} differ from what is asked. Move that '
+                         f'folder away')
     return folder
 
 # %% ../../nbs/60_training/30_runs.ipynb #a321b2f8
@@ -185,8 +196,11 @@ def relatives(run:Run,           # one that starts at step 0
         differ = sorted(name for name in mine if mine[name] != other.get(name))
         length = [f'{name} = {other.get(name)}' for name in LENGTH if name in differ]
         if set(differ) <= set(LENGTH) and length:
-            said.append(f'{path.parent.name} is the same recipe with {", ".join(length)}. The schedule depends on the length, so this is another run and starts at step 0')
-        elif not differ: said.append(f'{path.parent.name} is the same recipe on other content: files were changed, added or removed. This is another run and starts at step 0')
+            said.append(f'{path.parent.name} is the same recipe with {", ".join(length)}. The schedule depends on '
+                        f'the length, so this is another run and starts at step 0')
+        elif not differ:
+            said.append(f'{path.parent.name} is the same recipe on other content: files were changed, added or '
+                        f'removed. This is another run and starts at step 0')
     return said
 
 # %% ../../nbs/60_training/30_runs.ipynb #958f4aa0

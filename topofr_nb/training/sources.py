@@ -23,8 +23,7 @@ from ..data.protocols import PairSet, synthetic_pairs
 from ..data.protocols.formats import Protocol, open_protocol
 from ..data.synthetic import SyntheticFaces, render_cache
 from ..files import cache_folder
-from .order import RunOrder
-from .reading import FaceBatches, batches
+from .reading import FaceBatches
 from .recipe import Recipe
 
 # %% ../../nbs/60_training/25_sources.ipynb #1b5aa68f
@@ -88,8 +87,10 @@ def without_people(dataset:Dataset,       # training set
         return dataset, f'none of the {len(tested)} names that are scored is in the training set'
     rows = (~shared[dataset.labels]).nonzero()[:, 0]
     lost = len(dataset) - len(rows)
-    if lost == len(dataset): raise ValueError(f'all {len(names)} people of the training set are scored: nobody is left to train on')
-    return Chosen(dataset, rows), (f'{int(shared.sum())} of the {len(tested)} people who are scored are in the training set '
+    if lost == len(dataset):
+        raise ValueError(f'all {len(names)} people of the training set are scored: nobody is left to train on')
+    return Chosen(dataset, rows), (f'{int(shared.sum())} of the {len(tested)} people who are scored are in the '
+                                   f'training set '
                                    f'too, and left out with {lost} images')
 
 # %% ../../nbs/60_training/25_sources.ipynb #b4fa953a
@@ -108,7 +109,8 @@ def _open_files(recipe, protocol):
     if protocol is not None:
         dataset, known = without_people(dataset, getattr(protocol, 'people', ()))
         said.append(known)
-    if dataset.num_classes < 2: raise ValueError(f'{recipe.data} has {dataset.num_classes} people to train on; training needs at least 2')
+    if dataset.num_classes < 2:
+        raise ValueError(f'{recipe.data} has {dataset.num_classes} people to train on; training needs at least 2')
     _check_files(dataset, protocol, recipe)
     said.insert(1, f'{len(dataset):,} images of {dataset.num_classes:,} people')
     def read(progress): return decode_all(dataset, progress)
@@ -191,7 +193,8 @@ def find_target(target:Recipe|Target, # a resolved recipe, or what it says about
     if target.minority and target.protocol is None: return _minority_pairs(target)
     if target.pairs is None and target.protocol is None and synthetic: return _built_in_pairs(target)
     if target.pairs is None and target.protocol is None and isinstance(target, Recipe): return None
-    found = open_protocol(target.protocol, target.pairs, None if synthetic else target.data, target.image_size, target.seed,
+    found = open_protocol(target.protocol, target.pairs, None if synthetic else target.data, target.image_size,
+                          target.seed,
                           target.protocol_size, cache_folder(target.cache, target.out_dir), progress, target.crop)
     if isinstance(found, PairSet): _check_pairs(found)
     return found
@@ -203,7 +206,8 @@ def read_target(found:Protocol|None,  # from `find_target`
     "The same with its images in memory, where they are pairs and fit"
     if not isinstance(found, PairSet) or isinstance(found.images, torch.Tensor): return found
     if hasattr(found.images, 'faces'): return found if target.eval_pairs else _draw(found, target, progress)
-    return dataclasses.replace(found, images=load_all(found.images, progress)) if _fits(found.images, target) else found
+    return dataclasses.replace(found, images=load_all(found.images, progress)) if _fits(found.images,
+                                                                                        target) else found
 
 def open_target(target:Recipe|Target, # a resolved recipe, or what it says about the scoring
                 progress:bool=True,   # show a bar

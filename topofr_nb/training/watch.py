@@ -8,7 +8,7 @@ __all__ = ['TERMS', 'WILD', 'SILENT_SHARE', 'SILENT_STEPS', 'MUTE_SHARE', 'MUTE_
            'Stopped', 'Signals']
 
 # %% ../../nbs/60_training/35_watch.ipynb #9fdee0b9
-import math, signal, threading
+import signal, threading
 from contextlib import suppress
 
 import torch
@@ -84,8 +84,9 @@ def question_silence(silent:int,    # steps whose loss or gradient was exactly 0
     "A sentence about steps that taught nothing; NothingLearned when they are nearly all"
     if seen < SILENT_STEPS or silent < SILENT_SHARE*seen: return ''
     pairs, together = METHODS[recipe.method].pairs, recipe.images_per_identity
-    reason = f'{pairs} needs several images of a person in a batch, and images_per_identity is {together}' if pairs and together == 1 else \
-             'the learning rate, the margin or the data leave nothing to learn'
+    reason = 'the learning rate, the margin or the data leave nothing to learn'
+    if pairs and together == 1:
+        reason = f'{pairs} needs several images of a person in a batch, and images_per_identity is {together}'
     said = f'loss or gradient were exactly 0 in {silent} of {seen} steps: {reason}'
     if seen >= MUTE_STEPS and silent >= MUTE_SHARE*seen: raise NothingLearned(said)
     return said
@@ -104,7 +105,8 @@ def question_divergence(rows:list[dict], # of the log
     if len(losses) < ENOUGH_ROWS: return ''
     start, end = sum(losses[:part])/part, sum(losses[-part:])/part
     if end < 1.5*start: return ''
-    return f'the loss was {start:.3g} at the start and is {end:.3g} at the end: nothing was learned, or too high an lr undid it'
+    return (f'the loss was {start:.3g} at the start and is {end:.3g} at the end: nothing was learned, '
+            'or too high an lr undid it')
 
 # %% ../../nbs/60_training/35_watch.ipynb #6df4d8e3
 class Stopped(KeyboardInterrupt):
