@@ -10,6 +10,7 @@ __all__ = ['LOG_EVERY', 'OWN_FILES', 'MEASURE_EVERY', 'Plan', 'total_steps', 'pr
 # %% ../../nbs/60_training/40_loop.ipynb #e0d695bd
 import dataclasses, json, math, os, shutil, sys, time
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from ..core import pick_device
 from ..data.protocols import PairSet
 from ..data.protocols.formats import Protocol
 from ..evaluation.embed import Embedder
+from ..evaluation.overlap import OVERLAP_LIMIT, Overlap, check_overlap
 from ..evaluation.score import forget_features, score
 from ..files import FolderLock, content_digest, runs_folder, writable_folder, write_aside
 from ..models import create_backbone
@@ -35,10 +37,9 @@ from .recipe import Recipe, resolve
 from .runs import (Run, changed_code, fingerprint, make_folder, missing_steps, note_start,
                                      package_code, read_json, read_metrics, relatives, tell, write_json)
 from .sources import find_target, open_training_data, read_target
-from .steps import build_model, make_optimizer, prepare_batch, training_step
+from .steps import build_model, make_optimizer, prepare_batch, question_run, training_step
 from .watch import (WILD, NonFiniteLoss, Signals, Stopped, Watch, all_finite, largest_weight,
-                                      not_finite,
-                                      question_divergence, question_silence)
+                                      not_finite, question_silence)
 from .weights import load_published
 
 # %% ../../nbs/60_training/40_loop.ipynb #d96ab82b
@@ -59,6 +60,13 @@ class Plan:
         recipe = self.run.recipe
         return RunOrder(len(self.faces), recipe.batch_size, recipe.seed, self.steps, first, self.faces.labels,
                         recipe.images_per_identity)
+
+    @cached_property
+    def overlap(self)->Overlap|None: # None where the recipe does not ask for it
+        "Test images among the training images"
+        asked, synthetic = self.run.recipe.check_overlap, self.run.recipe.data == 'synthetic'
+        if self.target is None or asked is False or (asked is None and synthetic): return None
+        return check_overlap(self.faces, self.target, limit=None if asked else OVERLAP_LIMIT)
 
     def first_batch(self): # (clean, perturbed, labels) of step 0
         "What the network sees in its first step"
@@ -356,19 +364,17 @@ def scale_label(recipe:Recipe, faces)->str: # faces: the training set
     "What a result of this run may be compared with"
     kind = 'synthetic faces' if recipe.data == 'synthetic' else Path(recipe.data).name
     return (f'{kind}: {faces.num_classes} identities, {len(faces)} images, {recipe.backbone} at '
-            f'{recipe.image_size} px, '
-            f'batch {recipe.batch_size}, seed {recipe.seed}')
+            f'{recipe.image_size} px, batch {recipe.batch_size}, seed {recipe.seed}')
 
 def describe_training(job:Job, watch:Watch)->dict: # JSON values
     "What the scores say about the training"
-    run, faces = job.run, job.plan.faces
+    faces, rows = job.plan.faces, job.run.metrics
     doubts = [question_silence(int(watch.silent), watch.seen, job.recipe),
-              question_divergence(run.metrics, largest_weight(job.model))]
+              question_run(job.model, rows, job.recipe) if rows else '']
     skipped = int(faces.bad.sum())
     said = dict(scale=scale_label(job.recipe, faces), training_images=len(faces),
                 training_identities=faces.num_classes,
-                images_seen=job.plan.steps*job.recipe.batch_size, train_seconds=run.metrics[-1]['seconds']
-                if run.metrics else None,
+                images_seen=job.plan.steps*job.recipe.batch_size, train_seconds=rows[-1]['seconds'] if rows else None,
                 training_doubt='; '.join(filter(None, doubts)) or None)
     if skipped: said['skipped_images'] = skipped
     if job.missing: said['missing_steps'] = job.missing
@@ -407,6 +413,7 @@ def _say_of_finished(run):
              f'resume = False trains it anew')
 
 def _say_after(job, about):
+    if about.get('overlap', {}).get('copies'): tell(f'{job.run.folder.name}: {"; ".join(about["overlap"]["said"])}')
     if about['training_doubt']: tell(f'{job.run.folder.name}: {about["training_doubt"]}')
     if not about.get('skipped_images'): return
     named = [line.split('\t', 1)[1] for line in (job.run.folder/'skipped.txt').read_text().splitlines()[:10]]
@@ -435,6 +442,7 @@ def train(recipe:Recipe|Plan,  # from `make_recipe`, or already prepared
 
 def _train(plan, progress, checkpoint_seconds):
     "Train and score in a folder that is locked"
+    found = plan.overlap
     plan = dataclasses.replace(plan, faces=plan.faces.load(progress), target=read_target(plan.target, plan.run.recipe,
                                                                                          progress))
     (plan.run.folder/'scores.json').unlink(missing_ok=True)
@@ -442,6 +450,6 @@ def _train(plan, progress, checkpoint_seconds):
     resume(job)
     if job.first < plan.steps: forget_features(plan.run.folder)
     watch = run_steps(job, progress, checkpoint_seconds)
-    about = describe_training(job, watch)
+    about = describe_training(job, watch) | (dict(overlap=found.summary()) if found else {})
     score_run(job, about)
     _say_after(job, about)

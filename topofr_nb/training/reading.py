@@ -111,6 +111,7 @@ def _images(self, indices):
     "(n, 3, h, w) uint8 of readable images"
     if self.pixels is not None: return torch.from_numpy(np.stack([self.pixels[i] for i in indices]))
     if hasattr(self.dataset, 'render'): return self.dataset.render(torch.as_tensor(indices))
+    if self.on_corrupt == 'skip': return torch.stack([stand_in(self, i)[0] for i in indices])
     return torch.stack([self.picture(i) for i in indices])
 
 def _getitems(self, indices):

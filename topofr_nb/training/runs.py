@@ -185,6 +185,8 @@ def make_folder(recipe:Recipe,  # resolved
 # %% ../../nbs/60_training/30_runs.ipynb #a321b2f8
 LENGTH = ('max_steps', 'epochs')
 
+def _places(recipe): return [recipe.get(name) for name in PATHS]
+
 def relatives(run:Run,           # one that starts at step 0
               content:bool=False, # whether the run is known by the content of files
              )->list[str]:       # a sentence each
@@ -192,13 +194,14 @@ def relatives(run:Run,           # one that starts at step 0
     said, mine = [], _asked(dataclasses.asdict(run.recipe), content)
     for path in sorted(run.folder.parent.glob(f'{run.folder.name[:-8]}*/recipe.json'))[:1000]:
         if path.parent == run.folder or not (path.parent/'last.safetensors').exists(): continue
-        other = _asked(read_json(path), content)
+        other_recipe = read_json(path)
+        other = _asked(other_recipe, content)
         differ = sorted(name for name in mine if mine[name] != other.get(name))
         length = [f'{name} = {other.get(name)}' for name in LENGTH if name in differ]
         if set(differ) <= set(LENGTH) and length:
             said.append(f'{path.parent.name} is the same recipe with {", ".join(length)}. The schedule depends on '
                         f'the length, so this is another run and starts at step 0')
-        elif not differ:
+        elif not differ and _places(other_recipe) == _places(dataclasses.asdict(run.recipe)):
             said.append(f'{path.parent.name} is the same recipe on other content: files were changed, added or '
                         f'removed. This is another run and starts at step 0')
     return said
