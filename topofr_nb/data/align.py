@@ -23,7 +23,8 @@ from .lists import first_few, numbered_lines
 from ..files import write_aside
 
 # %% ../../nbs/10_data/36_align.ipynb #0a0e7a65
-LANDMARKS = ('left eye', 'right eye', 'nose', 'left corner of the mouth', 'right corner of the mouth')
+LANDMARKS = ('left eye', 'right eye', 'nose', 'left corner of the mouth',
+             'right corner of the mouth')
 TEMPLATE = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655),
             (70.7299, 92.2041)) # x, y in pixels of 112x112
 
@@ -32,9 +33,12 @@ def similarity_transform(source:np.ndarray, # (n, 2) points x, y, not all the sa
                          target:np.ndarray, # (n, 2) where they should go
                         )->np.ndarray:      # (2, 3) float64: [c R | t]
     "Least-squares similarity without mirroring (Umeyama 1991, eqs. 40-43)"
-    source, target = np.asarray(source, dtype=np.float64), np.asarray(target, dtype=np.float64)
-    mean_source, mean_target = source.mean(0), target.mean(0)
-    x, y = source - mean_source, target - mean_target
+    source = np.asarray(source, dtype=np.float64)
+    target = np.asarray(target, dtype=np.float64)
+    mean_source = source.mean(0)
+    mean_target = target.mean(0)
+    x = source - mean_source
+    y = target - mean_target
     u, d, vt = np.linalg.svd(y.T @ x / len(x))
     s = np.array([1, np.sign(np.linalg.det(u)*np.linalg.det(vt))])
     rotation = u*s @ vt
@@ -59,7 +63,8 @@ def warp(image:torch.Tensor, # (3, h, w) uint8
     place = np.stack([x, y], -1) @ inverse[:, :2].T + inverse[:, 2]
     window, first = _window(image, place)
     place = (2*(place - first) + 1)/[window.shape[2], window.shape[1]] - 1
-    pixels = F.grid_sample(window[None].float(), torch.from_numpy(place)[None].float(), align_corners=False)[0]
+    pixels = F.grid_sample(window[None].float(), torch.from_numpy(place)[None].float(),
+                           align_corners=False)[0]
     return pixels.round_().clamp_(0, 255).to(torch.uint8)
 
 # %% ../../nbs/10_data/36_align.ipynb #a98c436a
@@ -69,11 +74,14 @@ def check_landmarks(landmarks,             # (5, 2) x, y in pixels, in the order
     "Landmarks as an array; ValueError when no face can be aligned by them"
     points = np.asarray(landmarks, dtype=np.float64)
     if points.shape != (5, 2):
-        raise ValueError(f"{where} of shape {points.shape}. Valid: (5, 2), x and y of {', '.join(LANDMARKS)}")
-    if not np.isfinite(points).all(): raise ValueError(f'{where} {points.tolist()} are not finite numbers')
+        raise ValueError(f"{where} of shape {points.shape}. Valid: (5, 2), x and y of "
+                         f"{', '.join(LANDMARKS)}")
+    if not np.isfinite(points).all():
+        raise ValueError(f'{where} {points.tolist()} are not finite numbers')
     spread = np.sqrt(points.var(0).sum())
     if spread < 1:
-        raise ValueError(f'{where} {points.round(3).tolist()} lie within {spread:.2g} pixels of their centre; '
+        raise ValueError(f'{where} {points.round(3).tolist()} lie within {spread:.2g} pixels '
+                         f'of their centre; '
                          f'x, y in pixels?')
     return points
 
@@ -85,7 +93,8 @@ def align(image:torch.Tensor,            # (3, h, w) uint8
          )->torch.Tensor:                # (3, image_size, image_size) uint8
     "Turn, scale and shift a face so that its landmarks come as near as possible to `TEMPLATE`"
     points = check_landmarks(landmarks, where)
-    return warp(image, similarity_transform(points, np.array(TEMPLATE)*(image_size/112)), image_size)
+    return warp(image, similarity_transform(points, np.array(TEMPLATE)*(image_size/112)),
+                image_size)
 
 # %% ../../nbs/10_data/36_align.ipynb #f753c5ec
 _LINE = 'name x1 y1 x2 y2 ... x5 y5 score'
@@ -95,7 +104,8 @@ def _broken_line(path, lines):
     for number, fields in lines:
         try: good = len(fields) == 12 and np.isfinite([float(f) for f in fields[1:]]).all()
         except ValueError: good = False
-        if not good: return f"{path} line {number}: {' '.join(fields)!r} is not {_LINE!r} with finite numbers"
+        if not good:
+            return f"{path} line {number}: {' '.join(fields)!r} is not {_LINE!r} with finite numbers"
 
 def read_landmarks(path:str|Path, # lines `name x1 y1 ... x5 y5 score`
                   )->tuple[list[str], np.ndarray, np.ndarray]: # n names, (n, 5, 2) x, y in pixels, (n,) scores
@@ -104,11 +114,14 @@ def read_landmarks(path:str|Path, # lines `name x1 y1 ... x5 y5 score`
     if not path.is_file(): raise FileNotFoundError(f'landmark list {path} does not exist')
     lines = [(number, line.rsplit(maxsplit=11)) for number, line in numbered_lines(path)]
     if not lines: raise ValueError(f'landmark list {path} is empty')
-    try: numbers = np.fromiter((float(f) for _, fields in lines for f in fields[1:]), dtype=np.float64)
+    try:
+        numbers = np.fromiter((float(f) for _, fields in lines for f in fields[1:]),
+                              dtype=np.float64)
     except ValueError: numbers = np.empty(0)
     whole = numbers.size and all(len(fields) == 12 for _, fields in lines)
     if not whole or not np.isfinite(numbers).all(): raise ValueError(_broken_line(path, lines))
-    numbers, first = numbers.reshape(-1, 11), {}
+    numbers = numbers.reshape(-1, 11)
+    first = {}
     for number, (name, *_) in lines:
         if first.setdefault(name, number) == number: continue
         raise ValueError(f'{path} line {number}: {name!r} is already in line {first[name]}')
@@ -122,9 +135,12 @@ class AlignedImages(Dataset):
                  landmarks,                # (n, 5, 2) x, y in pixels of the files, in the order of `LANDMARKS`
                  image_size:int=112,       # height and width of the aligned faces, in pixels
                 ):
-        self.paths, self.landmarks, self.image_size = list(paths), np.asarray(landmarks, dtype=np.float64), image_size
+        self.paths = list(paths)
+        self.landmarks = np.asarray(landmarks, dtype=np.float64)
+        self.image_size = image_size
         if self.landmarks.shape != (len(self.paths), 5, 2):
-            raise ValueError(f'landmarks of shape {self.landmarks.shape} for {len(self.paths)} images. Valid: '
+            raise ValueError(f'landmarks of shape {self.landmarks.shape} for {len(self.paths)} '
+                             f'images. Valid: '
                              f'({len(self.paths)}, 5, 2)')
 
     @property
@@ -142,21 +158,25 @@ class AlignedImages(Dataset):
 # %% ../../nbs/10_data/36_align.ipynb #ea3d2987
 def _image_files(source):
     "Relative paths of the images of a tree, links followed and no folder twice, and the files that are left out"
-    found, left_out, seen = [], [], set()
+    found = []
+    left_out = []
+    seen = set()
     for folder, folders, files in os.walk(source, followlinks=True):
         here = os.stat(folder)
         again = (here.st_dev, here.st_ino) in seen
         seen.add((here.st_dev, here.st_ino))
         folders[:] = [] if again else sorted(f for f in folders if not f.startswith('.'))
         if again: continue
-        stems, place = {}, Path(folder).relative_to(source)
+        stems = {}
+        place = Path(folder).relative_to(source)
         for file in sorted(f for f in files if not f.startswith('.')):
             stem, ending = os.path.splitext(file)
             if ending.lower() not in EXTENSIONS:
                 left_out.append(not_an_image(file, '' if place == Path('.') else str(place)))
                 continue
             other = stems.setdefault(stem, file)
-            if other != file: raise ValueError(f'{folder}: {other} and {file} would become the same aligned file')
+            if other != file:
+                raise ValueError(f'{folder}: {other} and {file} would become the same aligned file')
             found.append(place/file)
     return found, left_out
 
@@ -178,21 +198,26 @@ def align_folder(source:str|Path,    # a tree of images
                  progress:bool=True, # whether a bar is shown
                 )->dict[str, str]:   # images that were not aligned: the reason
     "Align a tree of images; a second call does what the first left undone"
-    source, target = Path(source).resolve(), Path(target).resolve()
+    source = Path(source).resolve()
+    target = Path(target).resolve()
     if not source.is_dir(): raise FileNotFoundError(f'{source} is not a folder of images')
     if source.is_relative_to(target) or target.is_relative_to(source):
         raise ValueError(f'{source} and {target} lie in each other; choose another target')
-    (files, left_out), failed = _image_files(source), {}
+    (files, left_out) = _image_files(source)
+    failed = {}
     if not files:
-        raise ValueError(f"{source} holds no images. Valid: {', '.join(EXTENSIONS)}, in folders of any depth")
+        raise ValueError(f"{source} holds no images. Valid: {', '.join(EXTENSIONS)}, in "
+                         f"folders of any depth")
     for file in tqdm(files, 'align', unit='image', disable=not progress):
         aligned = (target/file).with_suffix('.jpg')
-        if not aligned.exists() and (reason := _align_file(source/file, aligned, detector, image_size)):
+        if not aligned.exists() and (reason := _align_file(source/file, aligned, detector,
+                                                           image_size)):
             failed[str(file)] = reason
     if said := say_left_out(left_out, len(files)): warnings.warn(f'{source}: {said}', stacklevel=2)
     with write_aside(target/'not_aligned.txt') as aside:
         aside.write_text(''.join(f'{file}\t{reason}\n' for file, reason in failed.items()))
     were = 'was' if len(failed) == 1 else 'were'
     if failed:
-        warnings.warn(f'{len(failed)} of {len(files)} images {were} not aligned: {first_few(failed)}', stacklevel=2)
+        warnings.warn(f'{len(failed)} of {len(files)} images {were} not aligned: '
+                      f'{first_few(failed)}', stacklevel=2)
     return failed

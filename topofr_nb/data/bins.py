@@ -26,7 +26,8 @@ def _refuse_wide(text, found):
     return text
 
 def _from_utf8(data):
-    return str(_refuse_wide(data, len(data) and np.frombuffer(data, np.uint8).max() > 0xc3), 'utf-8').encode('latin-1')
+    return str(_refuse_wide(data, len(data) and np.frombuffer(data, np.uint8).max() > 0xc3),
+               'utf-8').encode('latin-1')
 
 def _from_unicode(data):
     return codecs.raw_unicode_escape_decode(_refuse_wide(data, re.search(rb'\\u(?!00)|\\U',
@@ -53,7 +54,8 @@ class _Text:
 def _bytes(value):
     "The bytes of a value; ValueError when it has none"
     if isinstance(value, _Text): return value.bytes()
-    if not isinstance(value, memoryview): raise ValueError(f'{_kind(value)} stands where bytes are expected')
+    if not isinstance(value, memoryview):
+        raise ValueError(f'{_kind(value)} stands where bytes are expected')
     return value
 
 def _short(value):
@@ -63,19 +65,22 @@ def _short(value):
 def _kind(value):
     "What an error calls a value"
     name = type(value).__name__
-    return {'NoneType': 'None', 'memoryview': 'bytes', '_Stub': 'a function'}.get(name, name.strip('_').lower())
+    return {'NoneType': 'None', 'memoryview': 'bytes',
+            '_Stub': 'a function'}.get(name, name.strip('_').lower())
 
 # %% ../../nbs/10_data/22_bins.ipynb #b7237345
 class _Dtype:
     "One of the small types that images and bools have"
     __slots__ = ('code', 'order')
     def __init__(self, code, align, copy):
-        self.code, self.order = _short(code), '|'
+        self.code = _short(code)
+        self.order = '|'
         if self.code not in ('u1', 'b1', 'i1', 'i2', 'i4', 'i8'):
             raise ValueError(f'an array of {self.code!a} is neither an image nor bools')
 
     def build(self, state):
-        if type(state) is not tuple or len(state) < 5 or any(part is not None for part in state[2:5]):
+        if type(state) is not tuple or len(state) < 5 or any(part is not None
+                                                             for part in state[2:5]):
             raise ValueError('an array of records is neither an image nor bools')
         self.order = _short(state[1])
         if self.order not in ('|', '<', '>', '='):
@@ -95,11 +100,14 @@ class _Array:
         if not isinstance(dtype, _Dtype):
             raise ValueError(f'{_kind(dtype)} stands where the type of an array is expected')
         data = _bytes(data)
-        if type(shape) is not tuple or len(shape) > 2 or not all(type(n) is int and 0 <= n <= len(data)
+        if type(shape) is not tuple or len(shape) > 2 or not all(type(n) is int
+                                                                 and 0 <= n <= len(data)
                                                                  for n in shape) \
            or prod(shape)*int(dtype.code[1]) != len(data):
-            raise ValueError(f'the shape of an array of {dtype.code} does not agree with its {len(data)} bytes')
-        self.dtype, self.data = dtype.order + dtype.code, data
+            raise ValueError(f'the shape of an array of {dtype.code} does not agree with its '
+                             f'{len(data)} bytes')
+        self.dtype = dtype.order + dtype.code
+        self.data = data
         return self
 
     def numbers(self): return np.frombuffer(self.data, self.dtype)
@@ -119,10 +127,12 @@ class _Stub(NamedTuple):
     call:Callable|None
     values:int
 
-_STUBS = {stub.name: stub for stub in (_Stub(f'numpy{core}.{name}', call, values) for core, name, call, values in (
+_STUBS = {stub.name: stub for stub in (_Stub(f'numpy{core}.{name}', call, values)
+                                       for core, name, call, values in (
     ('', 'ndarray', None, 0), ('', 'dtype', _Dtype, 3),
     *((core, name, call, values) for core in ('.core', '._core') for name, call, values in (
-        ('multiarray._reconstruct', _Array, 3), ('multiarray.scalar', _scalar, 2), ('numeric._frombuffer',
+        ('multiarray._reconstruct', _Array, 3), ('multiarray.scalar', _scalar, 2),
+        ('numeric._frombuffer',
                                                                                     _frombuffer, 4)))))}
 _STUBS['_codecs.encode'] = _Stub('_codecs.encode', _encode, 2)
 
@@ -130,23 +140,29 @@ _STUBS['_codecs.encode'] = _Stub('_codecs.encode', _encode, 2)
 class _Bytes:
     "Takes bytes, numbers and lines from a file; a ValueError names the file and the byte"
     def __init__(self, file, path):
-        self.file, self.view, self.path, self.size = file, memoryview(file), path, len(file)
+        self.file = file
+        self.view = memoryview(file)
+        self.path = path
+        self.size = len(file)
         self.at = self.next = self.spent = 0
         self.budget = 2*self.size + _MIB*7//8
 
     def fail(self, what): raise ValueError(f'{self.path} byte {self.at}: {what}')
     def broken(self, what): self.fail(f'{what}, the file is cut off or damaged')
     def overspent(self):
-        self.fail(f'the {self.size} bytes of the file unfold into more objects than a set of images has')
+        self.fail(f'the {self.size} bytes of the file unfold into more objects than a set of '
+                  f'images has')
 
     def take(self, n):
-        start, left = self.next, self.size - self.next
+        start = self.next
+        left = self.size - self.next
         if not 0 <= n <= left: self.broken(f'{n} bytes are announced and {left} are left')
         self.next = start + n
         return self.view[start:self.next]
 
     def unpack(self, form):
-        start, self.next = self.next, self.next + form.size
+        start = self.next
+        self.next = self.next + form.size
         if self.next > self.size: self.broken('the pickle goes on')
         return form.unpack_from(self.view, start)[0]
 
@@ -169,7 +185,8 @@ class _Stack(_Bytes):
     "The stack of values, and the marks on it"
     def __init__(self, file, path):
         super().__init__(file, path)
-        self.stack, self.marks = [], []
+        self.stack = []
+        self.marks = []
 
     def pop(self):
         if not self.stack: self.broken('the stack is empty')
@@ -197,7 +214,8 @@ class _Stack(_Bytes):
     def appends(self, _): self.extend(self.since_mark())
 
     def extend(self, items):
-        if not self.stack or type(self.stack[-1]) is not list: self.broken('something is appended to what is no list')
+        if not self.stack or type(self.stack[-1]) is not list:
+            self.broken('something is appended to what is no list')
         self.stack[-1].extend(items)
 
 # %% ../../nbs/10_data/22_bins.ipynb #bd1cb775
@@ -208,8 +226,10 @@ class _Memo(_Stack):
         self.memo = []
 
     def put(self, form):
-        index, known = self.unpack(form) if form else self.decimal(), len(self.memo)
-        if not self.stack or not 0 <= index <= known + 1: self.broken(f'memo entry {index} follows {known} others')
+        index = self.unpack(form) if form else self.decimal()
+        known = len(self.memo)
+        if not self.stack or not 0 <= index <= known + 1:
+            self.broken(f'memo entry {index} follows {known} others')
         if index > known: self.memo.append(None)
         self.memo[index:index + 1] = self.stack[-1:]
 
@@ -219,7 +239,8 @@ class _Memo(_Stack):
 
     def get(self, form):
         index = self.unpack(form) if form else self.decimal()
-        if not 0 <= index < len(self.memo): self.broken(f'memo entry {index} of {len(self.memo)} is asked for')
+        if not 0 <= index < len(self.memo):
+            self.broken(f'memo entry {index} of {len(self.memo)} is asked for')
         self.stack.append(self.memo[index])
 
 # %% ../../nbs/10_data/22_bins.ipynb #fccb23c3
@@ -236,7 +257,8 @@ class _Values(_Memo):
     def text_line(self, decode): self.text(self.line(self.size), decode)
 
     def long(self, form):
-        if (length := self.unpack(form)) > 8: self.fail(f'an integer of {length} bytes is no label and no size')
+        if (length := self.unpack(form)) > 8:
+            self.fail(f'an integer of {length} bytes is no label and no size')
         self.stack.append(int.from_bytes(self.take(length), 'little', signed=True))
 
     def digits(self, _):
@@ -245,7 +267,8 @@ class _Values(_Memo):
         self.stack.append(number if flag is None else flag)
 
     def version(self, form):
-        if (version := self.unpack(form)) > 5: self.fail(f'protocol {version} is unknown, 0 to 5 are read')
+        if (version := self.unpack(form)) > 5:
+            self.fail(f'protocol {version} is unknown, 0 to 5 are read')
 
     def frame(self, form):
         if (length := self.unpack(form)) > self.size - self.next:
@@ -256,7 +279,8 @@ class _Machine(_Values):
     "Walks over a pickle of images and bools"
     def named(self, name):
         if name not in _STUBS:
-            self.fail(f'it names {name!a}, which could run code. Valid: images, bools and numpy arrays of them')
+            self.fail(f'it names {name!a}, which could run code. Valid: images, bools and '
+                      f'numpy arrays of them')
         self.stack.append(_STUBS[name])
 
     def name_lines(self, _):
@@ -264,7 +288,8 @@ class _Machine(_Values):
         self.named('.'.join(str(line, 'latin-1') for line in lines))
 
     def name_values(self, _):
-        name, module = self.pop(), self.pop()
+        name = self.pop()
+        module = self.pop()
         if not all(isinstance(part, _Text) and len(part.data) <= 256 for part in (name, module)):
             self.fail('a name is no short text')
         self.named('.'.join(str(self.checked(part.bytes), 'latin-1') for part in (module, name)))
@@ -274,8 +299,10 @@ class _Machine(_Values):
         except ValueError as error: self.fail(error)
 
     def reduce(self, _):
-        values, stub = self.pop(), self.pop()
-        if not isinstance(stub, _Stub) or not stub.call: self.fail(f'{_kind(stub)} is called, which is no function')
+        values = self.pop()
+        stub = self.pop()
+        if not isinstance(stub, _Stub) or not stub.call:
+            self.fail(f'{_kind(stub)} is called, which is no function')
         if type(values) is not tuple or len(values) != stub.values:
             self.broken(f'{stub.name} does not get {stub.values} values')
         self.stack.append(self.checked(stub.call, *values))
@@ -289,19 +316,27 @@ class _Machine(_Values):
     def refuse(self, code):
         known = {ord(op.code): op.name for op in pickletools.opcodes}
         if known.get(code) == 'INST': self.name_lines(None)
-        if code in known: self.fail(f'opcode {known[code]} is refused, images and bools do not need it')
+        if code in known:
+            self.fail(f'opcode {known[code]} is refused, images and bools do not need it')
         self.fail(f'{bytes([code])!a} is no opcode of a pickle')
 
-# %% ../../nbs/10_data/22_bins.ipynb #f0cfd593
+# %% ../../nbs/10_data/22_bins.ipynb #8df12ac5
 _U1, _U2, _U4, _U8, _I4 = (struct.Struct(form) for form in ('<B', '<H', '<I', '<Q', '<i'))
-_SLOT, _NUMBER, _TUPLE, _LIST, _VIEW = 36, 68, 96, 144, 256
+_SLOT = 36
+_NUMBER = 68
+_TUPLE = 96
+_LIST = 144
+_VIEW = 256
 _STOP = ord('.')
 
+# %% ../../nbs/10_data/22_bins.ipynb #f0cfd593
 _ADMITTED = {
     'PROTO': (_Machine.version, _U1, 0), 'FRAME': (_Machine.frame, _U8, 0),
-    'NONE': (_Machine.push, None, _SLOT), 'NEWTRUE': (_Machine.push, True, _SLOT), 'NEWFALSE': (_Machine.push,
+    'NONE': (_Machine.push, None, _SLOT), 'NEWTRUE': (_Machine.push, True, _SLOT),
+    'NEWFALSE': (_Machine.push,
                                                                                                 False, _SLOT),
-    'INT': (_Machine.digits, None, _NUMBER), 'LONG': (_Machine.digits, None, _NUMBER), 'LONG1': (_Machine.long, _U1,
+    'INT': (_Machine.digits, None, _NUMBER), 'LONG': (_Machine.digits, None, _NUMBER),
+    'LONG1': (_Machine.long, _U1,
                                                                                                  _NUMBER),
     'BININT': (_Machine.integer, _I4, _NUMBER), 'BININT1': (_Machine.integer, _U1, _SLOT),
     'BININT2': (_Machine.integer, _U2, _NUMBER),
@@ -309,21 +344,26 @@ _ADMITTED = {
     'BINBYTES8': (_Machine.data, _U8, _VIEW),
     'BINSTRING': (_Machine.data, _I4, _VIEW), 'SHORT_BINSTRING': (_Machine.data, _U1, _VIEW),
     'BYTEARRAY8': (_Machine.data, _U8, _VIEW),
-    'BINUNICODE': (_Machine.unicode, _U4, 2*_VIEW), 'SHORT_BINUNICODE': (_Machine.unicode, _U1, 2*_VIEW),
+    'BINUNICODE': (_Machine.unicode, _U4, 2*_VIEW), 'SHORT_BINUNICODE': (_Machine.unicode, _U1,
+                                                                         2*_VIEW),
     'BINUNICODE8': (_Machine.unicode, _U8, 2*_VIEW),
-    'STRING': (_Machine.text_line, _from_quoted, 2*_VIEW), 'UNICODE': (_Machine.text_line, _from_unicode, 2*_VIEW),
+    'STRING': (_Machine.text_line, _from_quoted, 2*_VIEW), 'UNICODE': (_Machine.text_line,
+                                                                       _from_unicode, 2*_VIEW),
     'MARK': (_Machine.mark, None, _NUMBER), 'TUPLE': (_Machine.end_tuple, None, _TUPLE),
     'EMPTY_TUPLE': (_Machine.push, (), _SLOT),
     'TUPLE1': (_Machine.short_tuple, 1, _TUPLE), 'TUPLE2': (_Machine.short_tuple, 2, _TUPLE),
     'TUPLE3': (_Machine.short_tuple, 3, _TUPLE),
     'EMPTY_LIST': (_Machine.empty_list, None, _LIST), 'LIST': (_Machine.end_list, None, _LIST),
     'APPEND': (_Machine.append, None, 0), 'APPENDS': (_Machine.appends, None, 0),
-    'PUT': (_Machine.put, None, _SLOT), 'BINPUT': (_Machine.put, _U1, _SLOT), 'LONG_BINPUT': (_Machine.put, _U4,
+    'PUT': (_Machine.put, None, _SLOT), 'BINPUT': (_Machine.put, _U1, _SLOT),
+    'LONG_BINPUT': (_Machine.put, _U4,
                                                                                               _SLOT),
     'MEMOIZE': (_Machine.memoize, None, _SLOT),
-    'GET': (_Machine.get, None, _SLOT), 'BINGET': (_Machine.get, _U1, _SLOT), 'LONG_BINGET': (_Machine.get, _U4,
+    'GET': (_Machine.get, None, _SLOT), 'BINGET': (_Machine.get, _U1, _SLOT),
+    'LONG_BINGET': (_Machine.get, _U4,
                                                                                               _SLOT),
-    'GLOBAL': (_Machine.name_lines, None, _SLOT), 'STACK_GLOBAL': (_Machine.name_values, None, _SLOT),
+    'GLOBAL': (_Machine.name_lines, None, _SLOT), 'STACK_GLOBAL': (_Machine.name_values, None,
+                                                                   _SLOT),
     'REDUCE': (_Machine.reduce, None, _TUPLE), 'BUILD': (_Machine.build, None, _SLOT)}
 _OPCODES = {ord(op.code): _ADMITTED[op.name] for op in pickletools.opcodes if op.name in _ADMITTED}
 
@@ -333,14 +373,17 @@ def _run(machine):
     while True:
         machine.at = machine.next
         if machine.at == machine.size: machine.broken('the pickle goes on')
-        code, machine.next = machine.view[machine.at], machine.at + 1
+        code = machine.view[machine.at]
+        machine.next = machine.at + 1
         if code == _STOP: break
         method, argument, cost = _OPCODES.get(code) or machine.refuse(code)
         machine.spent += cost
         if machine.spent > machine.budget: machine.overspent()
         method(machine, argument)
-    if machine.next != machine.size: machine.fail(f'{machine.size - machine.next} bytes follow the end of the pickle')
-    if len(machine.stack) != 1: machine.fail(f'the pickle ends with {len(machine.stack)} values instead of one')
+    if machine.next != machine.size:
+        machine.fail(f'{machine.size - machine.next} bytes follow the end of the pickle')
+    if len(machine.stack) != 1:
+        machine.fail(f'the pickle ends with {len(machine.stack)} values instead of one')
     return machine.stack[0]
 
 # %% ../../nbs/10_data/22_bins.ipynb #b449e1fa
@@ -356,14 +399,17 @@ def _flags(values, path):
         values = values.numbers()
         good = (values == 0) | (values == 1)
     elif type(values) in (list, tuple):
-        good = np.fromiter((isinstance(same, int) and same in (0, 1) for same in values), bool, len(values))
+        good = np.fromiter((isinstance(same, int) and same in (0, 1) for same in values), bool,
+                           len(values))
     else: raise ValueError(f'{path}: who is the same is {_kind(values)}. Valid: a list of bools')
-    if not good.all(): raise ValueError(f'{path} pair {good.argmin()}: who is the same is not False, True, 0 or 1')
+    if not good.all():
+        raise ValueError(f'{path} pair {good.argmin()}: who is the same is not False, True, 0 or 1')
     return torch.from_numpy(np.asarray(values) != 0)
 
 def _map(path):
     if not path.is_file(): raise FileNotFoundError(f'verification set {path} does not exist')
-    if not path.stat().st_size: raise ValueError(f'{path} is empty. Valid: a pickle of images and bools')
+    if not path.stat().st_size:
+        raise ValueError(f'{path} is empty. Valid: a pickle of images and bools')
     with open(path, 'rb') as file: return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 # %% ../../nbs/10_data/22_bins.ipynb #78b833a6
@@ -373,10 +419,13 @@ def open_bin(path:str|Path, # a verification set of insightface, like lfw.bin
     path = Path(path)
     sets = _run(_Machine(_map(path), path))
     if type(sets) not in (list, tuple) or len(sets) != 2 or type(sets[0]) not in (list, tuple):
-        raise ValueError(f'{path} holds {_kind(sets)}. Valid: a pair of lists, the images and who is the same')
-    images, same = [_encoded(value, i, path) for i, value in enumerate(sets[0])], _flags(sets[1], path)
+        raise ValueError(f'{path} holds {_kind(sets)}. Valid: a pair of lists, the images and '
+                         f'who is the same')
+    images = [_encoded(value, i, path) for i, value in enumerate(sets[0])]
+    same = _flags(sets[1], path)
     if not len(same) or len(images) != 2*len(same):
-        raise ValueError(f'{path} holds {len(images)} images and {len(same)} pairs. Valid: two images for each '
+        raise ValueError(f'{path} holds {len(images)} images and {len(same)} pairs. Valid: two '
+                         f'images for each '
                          f'pair, and a pair')
     return images, same
 
@@ -387,7 +436,8 @@ class BinImages(Dataset):
                  path:str|Path,      # a verification set for `open_bin`
                  image_size:int=112, # height and width of an image, in pixels
                 ):
-        self.path, self.image_size = Path(path), image_size
+        self.path = Path(path)
+        self.image_size = image_size
         self.files = [self.path]
         self.buffers, self.same = open_bin(path)
 
@@ -423,15 +473,20 @@ def write_bin(path:str|Path,           # the file to write
               same:Sequence[bool],     # (n,) the same person
              ):
     "Write a verification set that insightface reads; an existing file is replaced at the end"
-    encoded, same = list(encoded), np.asarray(same)
-    wrong = next((i for i, data in enumerate(encoded) if not isinstance(data, (bytes, bytearray, memoryview))
+    encoded = list(encoded)
+    same = np.asarray(same)
+    wrong = next((i for i, data in enumerate(encoded)
+                  if not isinstance(data, (bytes, bytearray, memoryview))
                   or not len(data)), None)
     if wrong is not None:
-        raise ValueError(f'{path} image {wrong}: {type(encoded[wrong]).__name__} is not the bytes of an image file')
+        raise ValueError(f'{path} image {wrong}: {type(encoded[wrong]).__name__} is not the '
+                         f'bytes of an image file')
     if same.ndim != 1 or not np.isin(same, (0, 1)).all():
         raise ValueError(f'{path}: same, of shape {same.shape}, is not a list of bools')
     if not len(same) or len(encoded) != 2*len(same):
-        raise ValueError(f'{path}: {len(encoded)} images and {len(same)} pairs. Valid: two images for each '
+        raise ValueError(f'{path}: {len(encoded)} images and {len(same)} pairs. Valid: two '
+                         f'images for each '
                          f'pair, and a pair')
     with write_aside(path) as aside, open(aside, 'wb') as file:
-        pickle.dump(([bytes(data) for data in encoded], same.astype(bool).tolist()), file, protocol=3)
+        pickle.dump(([bytes(data) for data in encoded], same.astype(bool).tolist()), file,
+                    protocol=3)

@@ -46,12 +46,15 @@ def fetch_lfw(data_home:str|Path|None=None, # folder of the downloads; None: sci
     "LFW where scikit-learn keeps it; FileNotFoundError says where it looked"
     name = LFW_LISTS[one_of('LFW split', split, LFW_LISTS)]
     home = _home(data_home)
-    folder, pairs = home/'lfw_home'/('lfw_funneled' if funneled else 'lfw'), home/'lfw_home'/name
+    folder = home/'lfw_home'/('lfw_funneled' if funneled else 'lfw')
+    pairs = home/'lfw_home'/name
     if download and not (folder.is_dir() and pairs.is_file()):
         _sklearn_datasets().fetch_lfw_pairs(subset='test', data_home=home, funneled=funneled)
-    missing = [str(path) for path, there in ((folder, folder.is_dir()), (pairs, pairs.is_file())) if not there]
+    missing = [str(path) for path, there in ((folder, folder.is_dir()), (pairs, pairs.is_file()))
+               if not there]
     if missing:
-        raise FileNotFoundError(f"LFW is not in {home}: no {' and no '.join(missing)}. Valid: a data_home that "
+        raise FileNotFoundError(f"LFW is not in {home}: no {' and no '.join(missing)}. Valid: "
+                                f"a data_home that "
                                 f"holds LFW, or download=True")
     return folder, pairs
 
@@ -59,7 +62,8 @@ def fetch_lfw(data_home:str|Path|None=None, # folder of the downloads; None: sci
 LFW_SIDE, LFW_FACE = 250, 114 # pixels of a picture of LFW, and of the detector's box in its middle
 
 def _scaled(image, size):
-    return image if image.size == (size, size) else image.resize((size, size), Image.Resampling.BILINEAR)
+    return image if image.size == (size, size) else image.resize((size, size),
+                                                                 Image.Resampling.BILINEAR)
 
 class CentreCrop(Dataset):
     "The middle of each image of a set, scaled"
@@ -79,8 +83,10 @@ class CentreCrop(Dataset):
         h, w = image.shape[1:]
         if min(h, w) < self.crop:
             raise ValueError(f'image {i} of {w}x{h} pixels has no centre of {self.crop}x{self.crop}')
-        top, left = (h - self.crop)//2, (w - self.crop)//2
-        middle = Image.fromarray(image[:, top:top + self.crop, left:left + self.crop].permute(1, 2, 0).numpy())
+        top = (h - self.crop)//2
+        left = (w - self.crop)//2
+        middle = Image.fromarray(image[:, top:top + self.crop,
+                                       left:left + self.crop].permute(1, 2, 0).numpy())
         return torch.from_numpy(np.array(_scaled(middle, self.image_size))).permute(2, 0, 1).contiguous()
 
     def __getitem__(self, i):
@@ -115,9 +121,11 @@ def choose_crop(sizes:Counter,  # (width, height): images, from `image_sizes`
                )->str:           # "lfw" or "none"
     "How pictures in a folder of LFW are cut; ValueError where the sizes leave it open"
     if one_of('crop', crop, CROPS) != 'auto': return crop
-    raw, total = sizes[LFW_SIDE, LFW_SIDE], sizes.total()
+    raw = sizes[LFW_SIDE, LFW_SIDE]
+    total = sizes.total()
     if 0 < raw < total:
-        raise ValueError(f"{where}: {raw} of {total} pictures are of 250x250, as raw LFW, and the others are not. "
+        raise ValueError(f"{where}: {raw} of {total} pictures are of 250x250, as raw LFW, and "
+                         f"the others are not. "
                          "Valid: crop='lfw' takes the middle of each, crop='none' the whole")
     return 'lfw' if raw else 'none'
 
@@ -125,7 +133,8 @@ def choose_crop(sizes:Counter,  # (width, height): images, from `image_sizes`
 def lfw_people(path:str|Path, # scikit-learn's data_home, or another folder
               )->Path|None:   # folder of the people
     "The folder `lfw` or `lfw_funneled` with `pairs.txt` beside it, or in `lfw_home`; None where there is none"
-    found = (Path(path)/place/name for place in ('lfw_home', '.') for name in ('lfw_funneled', 'lfw'))
+    found = (Path(path)/place/name for place in ('lfw_home', '.') for name in ('lfw_funneled',
+                                                                               'lfw'))
     return next((p for p in found if p.is_dir() and (p.parent.name == 'lfw_home'
                                                      or (p.parent/'pairs.txt').is_file())), None)
 
@@ -134,18 +143,22 @@ _SHAPE, _TYPES = (400, 4096), {'u1': 1, 'f4': 4, 'f8': 8} # images, pixels; nump
 
 def _header(data):
     "The constants in joblib's description of an array, and where it ends"
-    constants, builds = [], 0
+    constants = []
+    builds = 0
     for opcode, value, position in pickletools.genops(data[:1024]):
         constants += str(value).split() if opcode.name in ('GLOBAL', 'INST') else []
-        if opcode.name in ('SHORT_BINUNICODE', 'BINUNICODE', 'BININT', 'BININT1', 'BININT2'): constants.append(value)
+        if opcode.name in ('SHORT_BINUNICODE', 'BINUNICODE', 'BININT', 'BININT1', 'BININT2'):
+            constants.append(value)
         builds += opcode.name == 'BUILD'
-        if builds == 2: return [c for c in constants if c not in ('joblib.numpy_pickle', 'numpy')], position + 1
+        if builds == 2:
+            return [c for c in constants if c not in ('joblib.numpy_pickle', 'numpy')], position + 1
     raise ValueError('no array is described')
 
 def _described(constants):
     "The type of the array that the constants describe"
     kind = next((c for c in constants if c in _TYPES), None)
-    form = ['NumpyArrayWrapper', 'subclass', 'ndarray', 'shape', *_SHAPE, 'order', 'C', 'dtype', 'dtype', kind,
+    form = ['NumpyArrayWrapper', 'subclass', 'ndarray', 'shape', *_SHAPE, 'order', 'C', 'dtype',
+            'dtype', kind,
             3, '|' if kind == 'u1' else '<', -1, -1, 0, 'allow_mmap']
     if constants not in (form, [*form, 'numpy_array_alignment_bytes', 16]):
         raise ValueError(f'it describes {constants}')
@@ -174,7 +187,8 @@ def read_olivetti(path:str|Path,   # scikit-learn's olivetti_py3.pkz
                  )->torch.Tensor:  # (400, 64, 64) uint8, ten images of each of 40 people
     "The Olivetti faces out of joblib's file, without unpickling; ValueError when it is anything else"
     try: faces = _olivetti_array(_unpack(Path(path).read_bytes()))
-    except FileNotFoundError as error: raise FileNotFoundError(f'Olivetti faces {path} do not exist') from error
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f'Olivetti faces {path} do not exist') from error
     except (ValueError, IndexError, zlib.error) as error:
         raise ValueError(f'{path} is not the Olivetti file that scikit-learn writes: {error}') from error
     grey = faces.astype(np.uint8)
@@ -190,13 +204,19 @@ class Olivetti(Dataset):
                  download:bool=False,          # whether to fetch the file when it is missing (about 4 MB)
                  image_size:int=112,           # height and width in pixels; the originals have 64
                 ):
-        self.file, self.image_size = _home(data_home)/'olivetti_py3.pkz', image_size
-        if download and not self.file.is_file(): _sklearn_datasets().fetch_olivetti_faces(data_home=self.file.parent)
+        self.file = _home(data_home)/'olivetti_py3.pkz'
+        self.image_size = image_size
+        if download and not self.file.is_file():
+            _sklearn_datasets().fetch_olivetti_faces(data_home=self.file.parent)
         if not self.file.is_file():
-            raise FileNotFoundError(f'Olivetti is not there: no {self.file}. Valid: a data_home that holds it, '
+            raise FileNotFoundError(f'Olivetti is not there: no {self.file}. Valid: a '
+                                    f'data_home that holds it, '
                                     f'or download=True')
-        self.files, self.names, self.num_classes = [self.file], None, 40
-        self.faces, self.labels = read_olivetti(self.file), torch.arange(40).repeat_interleave(10)
+        self.files = [self.file]
+        self.names = None
+        self.num_classes = 40
+        self.faces = read_olivetti(self.file)
+        self.labels = torch.arange(40).repeat_interleave(10)
 
     def __len__(self): return len(self.faces)
 

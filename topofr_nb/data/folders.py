@@ -30,9 +30,11 @@ def read_people(path:str|Path, # LFW's people*.csv or people*.txt, or one name p
     lines = [line for _, line in numbered_lines(path)]
     if lines and lines[0].replace(' ', '').lower() == 'name,images':
         lines = [line.rsplit(',', 1)[0] for line in lines[1:]]
-    elif any('\t' in line for line in lines): lines = [line.split('\t')[0] for line in lines if '\t' in line]
+    elif any('\t' in line for line in lines):
+        lines = [line.split('\t')[0] for line in lines if '\t' in line]
     names = list(dict.fromkeys(line.strip() for line in lines))
-    if not names: raise ValueError(f'{path} names nobody. Valid: LFW people files, or one name per line')
+    if not names:
+        raise ValueError(f'{path} names nobody. Valid: LFW people files, or one name per line')
     return names
 
 # %% ../../nbs/10_data/30_folders.ipynb #baac8a51
@@ -45,13 +47,19 @@ def choose_names(known:Iterable[str],                     # names of a set
                  key:Callable=person_key,                 # what two spellings of a name have in common
                 )->set[str]:                              # those of `known` that stay
     "Names that are kept; ValueError for chosen people who are not there"
-    known, spellings = set(known), {}
+    known = set(known)
+    spellings = {}
     for name in known: spellings.setdefault(key(name), set()).add(name)
-    keep, unknown = set(known), []
+    keep = set(known)
+    unknown = []
     if people is not None:
-        found = {name: {name} if name in known else spellings.get(key(name), set()) for name in _listed(people)}
-        keep, unknown = set().union(*found.values()), sorted(name for name, same in found.items() if not same)
-    if unknown: raise ValueError(f'{len(unknown)} of the chosen people are not in {where}: {first_few(unknown)}')
+        found = {name: {name} if name in known else spellings.get(key(name), set())
+                 for name in _listed(people)}
+        keep = set().union(*found.values())
+        unknown = sorted(name for name, same in found.items() if not same)
+    if unknown:
+        raise ValueError(f'{len(unknown)} of the chosen people are not in {where}: '
+                         f'{first_few(unknown)}')
     return keep.difference(*(spellings.get(key(name), ()) for name in _listed(exclude)))
 
 # %% ../../nbs/10_data/30_folders.ipynb #bbcb142e
@@ -67,6 +75,8 @@ class LeftOut(NamedTuple):
     counts:bool # False for what is known to be no image
 
 # %% ../../nbs/10_data/30_folders.ipynb #c9f39a09
+def _inode(path): return (found := os.stat(path)).st_dev, found.st_ino
+
 def _is_image_name(name): return os.path.splitext(name)[1].lower() in EXTENSIONS
 
 def not_an_image(name:str,   # of a file without an image's ending
@@ -75,22 +85,25 @@ def not_an_image(name:str,   # of a file without an image's ending
     "What a file is that nothing decodes"
     stem, ending = os.path.splitext(name.lower())
     if not ending:
-        return LeftOut(name if stem in _NO_IMAGE_NAMES else 'without an ending', folder, stem not in _NO_IMAGE_NAMES)
+        return LeftOut(name if stem in _NO_IMAGE_NAMES else 'without an ending', folder,
+                       stem not in _NO_IMAGE_NAMES)
     return LeftOut(ending, folder, ending not in NO_IMAGES)
 
 # %% ../../nbs/10_data/30_folders.ipynb #0abee2b7
 class _Walk:
     "Faces of root/<person>/<image> as (path, person), and everything else that lies there"
     def __init__(self, root, nested=False):
-        self.root, self.nested, self.faces, self.left_out, self.empty = Path(root), nested, [], [], []
+        self.root = Path(root)
+        self.nested = nested
+        self.faces = []
+        self.left_out = []
+        self.empty = []
         above = self.root.resolve()
-        self.seen = {self._inode(folder): None for folder in (above, *above.parents)}
+        self.seen = {_inode(folder): None for folder in (above, *above.parents)}
         self.enter(root, ())
 
-    @staticmethod
-    def _inode(path): return (found := os.stat(path)).st_dev, found.st_ino
-
-    def leave(self, what, parts, counts): self.left_out.append(LeftOut(what, '/'.join(parts), counts))
+    def leave(self, what, parts, counts):
+        self.left_out.append(LeftOut(what, '/'.join(parts), counts))
 
     def enter(self, folder, parts):
         with os.scandir(folder) as entries: entries = sorted(entries, key=lambda entry: entry.name)
@@ -101,10 +114,13 @@ class _Walk:
             else: self.file(entry, parts)
 
     def folder(self, entry, parts):
-        before, inode, here = len(self.faces), self._inode(entry.path), '/'.join(parts)
+        before = len(self.faces)
+        inode = _inode(entry.path)
+        here = '/'.join(parts)
         other = self.seen.setdefault(inode, here)
         if other != here and other and len(parts) == 1:
-            raise ValueError(f'{self.root}/{here} and {self.root}/{other} are one folder: its images would be '
+            raise ValueError(f'{self.root}/{here} and {self.root}/{other} are one folder: its '
+                             f'images would be '
                              f'two people. Remove one link')
         if other != here: return self.leave('linked again', parts[:-1], False)
         self.enter(entry.path, parts)
@@ -112,7 +128,8 @@ class _Walk:
 
     def file(self, entry, parts):
         image = _is_image_name(entry.name)
-        if entry.is_symlink() and not os.path.exists(entry.path): self.leave('with a broken link', parts, image)
+        if entry.is_symlink() and not os.path.exists(entry.path):
+            self.leave('with a broken link', parts, image)
         elif not image: self.left_out.append(not_an_image(entry.name, '/'.join(parts)))
         elif len(parts) == 1 or parts and self.nested: self.faces.append((entry.path, parts[0]))
         else: self.leave(os.path.splitext(entry.name)[1].lower(), parts, True)
@@ -123,8 +140,10 @@ def _counted(files):
     kinds = {}
     for file in files: kinds.setdefault(file.what, Counter())[file.folder] += 1
     def places(folders):
-        return first_few((f'{n} in {at}' if at else f'{n} directly in it' for at, n in folders.most_common()), 3)
-    return ', '.join(f'{folders.total()} {what} ({places(folders)})' for what, folders in kinds.items())
+        return first_few((f'{n} in {at}' if at else f'{n} directly in it'
+                          for at, n in folders.most_common()), 3)
+    return ', '.join(f'{folders.total()} {what} ({places(folders)})'
+                     for what, folders in kinds.items())
 
 def say_left_out(left_out:list[LeftOut], # files that are not read
                  read:int,               # number of images that are
@@ -135,24 +154,30 @@ def say_left_out(left_out:list[LeftOut], # files that are not read
     beside = Counter(file.what for file in left_out if not file.counts)
     parts = []
     if counted:
-        parts.append(f"{len(counted)} of {len(counted) + read} files {'is' if len(counted) == 1 else 'are'} not "
+        parts.append(f"{len(counted)} of {len(counted) + read} files "
+                     f"{'is' if len(counted) == 1 else 'are'} not "
                      f"read: {_counted(counted)}")
-    if empty: parts.append(f"{len(empty)} folder{'s' * (len(empty) > 1)} without an image: {first_few(empty, 3)}")
-    if beside: parts.append(f"no images: {first_few(f'{n} {what}' for what, n in beside.most_common())}")
+    if empty:
+        parts.append(f"{len(empty)} folder{'s' * (len(empty) > 1)} without an image: "
+                     f"{first_few(empty, 3)}")
+    if beside:
+        parts.append(f"no images: {first_few(f'{n} {what}' for what, n in beside.most_common())}")
     return '; '.join(parts)
 
 # %% ../../nbs/10_data/30_folders.ipynb #af3b412c
 def _scan(root, left_out, nested):
     "Faces of a folder, and the sentence about what is left out; ValueError when that is too much"
     walk = _Walk(root, nested)
-    said, n = say_left_out(walk.left_out, len(walk.faces), walk.empty), sum(file.counts for file in walk.left_out)
+    said = say_left_out(walk.left_out, len(walk.faces), walk.empty)
+    n = sum(file.counts for file in walk.left_out)
     loose = sum(_is_image_name(f'x{file.what}') for file in walk.left_out if not file.folder)
     deeper = any('/' in file.folder and _is_image_name(f'x{file.what}') for file in walk.left_out)
     nest = "; nested=True (the form 'nested') takes sub-folders of a person as the person's" if deeper else ''
     valid = f"Valid: {root}/<person>/<image> with {', '.join(EXTENSIONS)}{nest}"
     if not walk.faces:
         hint = f', and {loose} images lie in it directly, without a folder per person' if loose else ''
-        raise ValueError(f"{root} holds no images in the expected layout{hint}{said and f' ({said})'}. {valid}, "
+        raise ValueError(f"{root} holds no images in the expected "
+                         f"layout{hint}{said and f' ({said})'}. {valid}, "
                          f"or a label.txt with lines 'path label'")
     if n > left_out*(n + len(walk.faces)):
         share = n/(n + len(walk.faces))
@@ -168,7 +193,8 @@ def _one_spelling(root, names):
     for name in names:
         other = seen.setdefault(unicodedata.normalize('NFC', name).strip(), name)
         if other != name:
-            raise ValueError(f'{root}: the folders {other!a} and {name!a} have one name in two spellings. Join '
+            raise ValueError(f'{root}: the folders {other!a} and {name!a} have one name in two '
+                             f'spellings. Join '
                              f'or rename them')
 
 # %% ../../nbs/10_data/30_folders.ipynb #ec8fccb6
@@ -177,13 +203,15 @@ _FORM = ("'path,label' with an integer or a name as label, separated by commas, 
 
 def _label(text):
     "An integer, also in the form 3.000, as a number; anything else is a name"
-    return int(text.split('.')[0]) if re.fullmatch(r'[+-]?\d+(\.0*)?', text) else unicodedata.normalize('NFC', text)
+    return int(text.split('.')[0]) if re.fullmatch(r'[+-]?\d+(\.0*)?',
+                                                   text) else unicodedata.normalize('NFC', text)
 
 def _rows(path):
     "(line number, fields) of the lines of a list that are not blank"
     try: lines = numbered_lines(path)
     except ValueError as error:
-        raise ValueError(f'{path} is not a text file. Valid: a folder <person>/<image>, or a list of lines '
+        raise ValueError(f'{path} is not a text file. Valid: a folder <person>/<image>, or a '
+                         f'list of lines '
                          f'{_FORM}. {error}') from error
     start = lines[0][1].rsplit(maxsplit=1) if lines else []
     numbered = len(start) == 2 and _is_image_name(start[0]) and isinstance(_label(start[1]), int)
@@ -198,14 +226,18 @@ def _columns(path, fields):
     if path.suffix.lower() == '.lst':
         return (2, 1, 3) if isinstance(_label(fields[min(1, len(fields) - 1)]), int) else (1, 2, 3)
     names = [f.strip().lower() for f in fields]
-    return (names.index('path'), names.index('label'), len(names)) if {'path', 'label'} <= {*names} else (0, 1, 2)
+    return (names.index('path'), names.index('label'),
+            len(names)) if {'path', 'label'} <= {*names} else (0, 1, 2)
 
 # %% ../../nbs/10_data/30_folders.ipynb #49e81064
 def _parse(path):
     "(line number, path, label) of the images of a list"
-    rows, found, files = list(_rows(path)), [], Files(path.parent)
+    rows = list(_rows(path))
+    found = []
+    files = Files(path.parent)
     if rows: image, label, width = _columns(path, rows[0][1])
-    if rows and not any(_is_image_name(f) or (path.parent/f.strip()).is_file() for f in rows[0][1]): rows = rows[1:]
+    if rows and not any(_is_image_name(f) or (path.parent/f.strip()).is_file() for f in rows[0][1]):
+        rows = rows[1:]
     for number, fields in rows:
         fields = [f.strip() for f in fields]
         if len(fields) != width or not fields[image] or not fields[label]:
@@ -220,14 +252,19 @@ def _check(path, found):
     kinds = {type(label): (number, label) for number, _, label in reversed(found)}
     if len(kinds) > 1:
         (_, usual), (number, label) = sorted(kinds.values())
-        raise ValueError(f'{path} line {number}: label {label!r} among labels like {usual!r}. Valid: only '
+        raise ValueError(f'{path} line {number}: label {label!r} among labels like {usual!r}. '
+                         f'Valid: only '
                          f'integers, or only names')
     lines = {}
     for number, image, _ in found: lines.setdefault(os.path.normpath(image), []).append(number)
-    twice = [f"{image} in lines {', '.join(map(str, at))}" for image, at in lines.items() if len(at) > 1]
-    if twice: raise ValueError(f'{path} lists {len(twice)} images more than once: {first_few(twice)}')
+    twice = [f"{image} in lines {', '.join(map(str, at))}" for image, at in lines.items()
+             if len(at) > 1]
+    if twice:
+        raise ValueError(f'{path} lists {len(twice)} images more than once: {first_few(twice)}')
     missing = [image for _, image, _ in found if not os.path.exists(image)]
-    if missing: raise FileNotFoundError(f'{path} lists {len(missing)} files that do not exist: {first_few(missing)}')
+    if missing:
+        raise FileNotFoundError(f'{path} lists {len(missing)} files that do not exist: '
+                                f'{first_few(missing)}')
 
 # %% ../../nbs/10_data/30_folders.ipynb #e068af58
 class LabelledFiles(Dataset):
@@ -271,7 +308,8 @@ def _readable_only(faces):
     skipped = [path for (path, _), whole in zip(faces, good, strict=True) if not whole]
     if skipped:
         one = len(skipped) == 1
-        warnings.warn(f"{len(skipped)} of {len(faces)} images {'is' if one else 'are'} corrupt and left out: "
+        warnings.warn(f"{len(skipped)} of {len(faces)} images {'is' if one else 'are'} corrupt "
+                      f"and left out: "
                       f"{first_few(skipped)}", stacklevel=4)
     return [face for face, whole in zip(faces, good, strict=True) if whole], skipped
 
@@ -281,7 +319,8 @@ def as_path(value,           # what the user gave
            )->Path:
     "A path with `~` spelled out; ValueError with a hint where digits became a number on their way"
     if isinstance(value, (str, os.PathLike)): return Path(value).expanduser()
-    raise ValueError(f'{what} = {value!r} is not a path but of type {type(value).__name__}. Valid: text; '
+    raise ValueError(f'{what} = {value!r} is not a path but of type {type(value).__name__}. '
+                     f'Valid: text; '
                      f'papermill keeps digits as text '
                      f'with -r {what} {value} instead of -p')
 
@@ -289,13 +328,15 @@ def as_path(value,           # what the user gave
 def _find(root, left_out, nested):
     "The list if there is one, (path, name) of each face, what is left out, whether names are numbers of a list"
     if not root.exists():
-        raise FileNotFoundError(f'{root} does not exist. Valid: a folder <person>/<image>, or a list of lines '
+        raise FileNotFoundError(f'{root} does not exist. Valid: a folder <person>/<image>, or '
+                                f'a list of lines '
                                 f'path label')
     listing = root if root.is_file() else root/'label.txt'
     if not listing.is_file(): return None, *_scan(root, left_out, nested), False
     _check(listing, found := _parse(listing))
     found = sorted(found, key=lambda item: item[2])
-    return listing, [(image, str(label)) for _, image, label in found], '', isinstance(found[0][2], int)
+    return listing, [(image, str(label))
+                     for _, image, label in found], '', isinstance(found[0][2], int)
 
 def _often_enough(faces, min_images):
     counts = Counter(name for _, name in faces)
@@ -315,22 +356,27 @@ class FaceFolder(LabelledFiles):
                  nested:bool=False,       # images in sub-folders of a person are the person's
                 ):
         one_of('on_corrupt', on_corrupt, ('raise', 'skip'))
-        self.root, self.image_size, self.skipped = as_path(root), image_size, []
+        self.root = as_path(root)
+        self.image_size = image_size
+        self.skipped = []
         self.listing, faces, self.left_out, self.numbered = _find(self.root, left_out, nested)
         key = str if self.numbered else person_key
         keep = choose_names({name for _, name in faces}, people, exclude, self.root, key)
         faces = [face for face in faces if face[1] in keep]
         if on_corrupt == 'skip': faces, self.skipped = _readable_only(faces)
         faces = _often_enough(faces, min_images)
-        self.paths, self.names = [path for path, _ in faces], list(dict.fromkeys(name for _, name in faces))
+        self.paths = [path for path, _ in faces]
+        self.names = list(dict.fromkeys(name for _, name in faces))
         label = {name: i for i, name in enumerate(self.names)}
         self.labels = torch.tensor([label[name] for _, name in faces], dtype=torch.int64)
         if self.num_classes < 2:
-            raise ValueError(f'{root} has {self.num_classes} people with {min_images} or more usable images; '
+            raise ValueError(f'{root} has {self.num_classes} people with {min_images} or more '
+                             f'usable images; '
                              f'training needs at least 2')
 
     @property
-    def files(self): return [Path(path) for path in self.paths] + [self.listing]*(self.listing is not None)
+    def files(self):
+        return [Path(path) for path in self.paths] + [self.listing]*(self.listing is not None)
 
     def where(self, i:int)->str: # file of image i
         return self.paths[i]
@@ -347,7 +393,9 @@ def decode_all(dataset:Dataset,    # of (uint8 image, label), or of images
                keep:bool=True,     # False looks whether all can be read, and keeps nothing
               )->tuple[torch.Tensor, dict[int, str]]: # (n, 3, h, w) uint8; images that cannot be read: the reason
     "Decode each image of a dataset once, with threads"
-    n, corrupt, images = len(dataset), {}, torch.empty(0, dtype=torch.uint8)
+    n = len(dataset)
+    corrupt = {}
+    images = torch.empty(0, dtype=torch.uint8)
     def place(i):
         image = _image(dataset, i)
         if isinstance(image, Exception): corrupt[i] = str(image)

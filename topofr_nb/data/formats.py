@@ -17,7 +17,8 @@ import torch
 from torch.utils.data import Dataset
 
 from ..core import one_of
-from .fetch import (CROPS, LFW_FACE, LFW_SIDE, CentreCrop, Olivetti, choose_crop, file_sizes,
+from .fetch import (CROPS, LFW_FACE, LFW_SIDE, CentreCrop, Olivetti, choose_crop,
+                                  file_sizes,
                                   image_sizes, lfw_people)
 from .folders import FaceFolder, as_path, choose_names, decode_all
 from .images import EXTENSIONS
@@ -34,8 +35,10 @@ def has_people(path:Path,   # a folder
     def folders(place):
         with os.scandir(place) as entries:
             return [e.path for e in entries if not e.name.startswith('.') and e.is_dir()][:most]
-    def images(place): return any(os.path.splitext(name)[1].lower() in EXTENSIONS for name in os.listdir(place))
-    return path.is_dir() and any(images(one) or any(map(images, folders(one))) for one in folders(path))
+    def images(place):
+        return any(os.path.splitext(name)[1].lower() in EXTENSIONS for name in os.listdir(place))
+    return path.is_dir() and any(images(one) or any(map(images, folders(one)))
+                                 for one in folders(path))
 
 # %% ../../nbs/10_data/38_formats.ipynb #9a6a1309
 def _begins(path, magic):
@@ -45,7 +48,8 @@ def is_records(path:Path)->bool: # a .rec file, or a folder
     "Whether there are MXNet records: a .rec file that begins as one, or that lies where nothing else does"
     if path.is_file(): return path.suffix.lower() == '.rec'
     found = [file for file in path.iterdir() if file.suffix.lower() == '.rec' and file.is_file()]
-    return any(_begins(file, b'\x0a\x23\xd7\xce') for file in found) or bool(found) and not has_people(path)
+    return any(_begins(file, b'\x0a\x23\xd7\xce')
+               for file in found) or bool(found) and not has_people(path)
 
 # %% ../../nbs/10_data/38_formats.ipynb #96d66794
 def _has_labels(path, most=100):
@@ -60,7 +64,8 @@ def _has_labels(path, most=100):
 def is_shards(path:Path)->bool: # a .tar file, or a folder
     "Whether there are WebDataset shards: .tar files with labels inside, or where nothing else lies"
     if path.is_file(): return path.suffix.lower() == '.tar'
-    found = [file for file in sorted(path.iterdir()) if file.name.lower().endswith(('.tar', '.tar.gz', '.tgz'))
+    found = [file for file in sorted(path.iterdir())
+             if file.name.lower().endswith(('.tar', '.tar.gz', '.tgz'))
              and file.is_file()]
     return any(_has_labels(file) for file in found[:3]) or bool(found) and not has_people(path)
 
@@ -88,7 +93,10 @@ class Chosen(Dataset):
                  dataset:Dataset,   # of (uint8 CHW image, label), with `.labels`
                  rows:torch.Tensor, # (k,) int64, increasing
                 ):
-        self.dataset, self.rows, self.image_size, self.pixels = dataset, rows, dataset.image_size, None
+        self.dataset = dataset
+        self.rows = rows
+        self.image_size = dataset.image_size
+        self.pixels = None
         kept, self.labels = dataset.labels[rows].unique(return_inverse=True)
         self.num_classes = len(kept)
         names = getattr(dataset, 'names', None)
@@ -106,7 +114,8 @@ class Chosen(Dataset):
     def __len__(self): return len(self.rows)
 
     def __getitem__(self, i):
-        return (self.dataset[int(self.rows[i])][0] if self.pixels is None else self.pixels[i]), int(self.labels[i])
+        return (self.dataset[int(self.rows[i])][0] if self.pixels is None
+                else self.pixels[i]), int(self.labels[i])
 
     def where(self, i)->str: return self.dataset.where(int(self.rows[i]))
 
@@ -120,7 +129,8 @@ def by_name(dataset:Dataset,     # with `.labels` and `.names`
     "The images of the chosen people; ValueError where people are chosen and have no names"
     names = getattr(dataset, 'names', None)
     if names is None and options.people is not None:
-        raise ValueError(f'{where} has no names.txt, its people are numbers: people = {options.people!r} cannot '
+        raise ValueError(f'{where} has no names.txt, its people are numbers: people = '
+                         f'{options.people!r} cannot '
                          f'be chosen by name')
     if names is None: return dataset
     keep = choose_names(names, options.people, options.exclude, where)
@@ -140,12 +150,14 @@ def record_file(path:Path)->Path: # a .rec file, or a folder
 
 # %% ../../nbs/10_data/38_formats.ipynb #402f365e
 def _open_folder(path, options, nested=False):
-    return FaceFolder(path, 1, options.image_size, options.people, options.exclude, left_out=options.left_out,
+    return FaceFolder(path, 1, options.image_size, options.people, options.exclude,
+                      left_out=options.left_out,
                       nested=nested)
 
 def _open_kface(path, options):
     exclude = options.exclude if not isinstance(options.exclude, (str, Path)) else [options.exclude]
-    return KFace(path, people=options.people, test_people={*TEST_PEOPLE, *exclude}, image_size=options.image_size)
+    return KFace(path, people=options.people, test_people={*TEST_PEOPLE, *exclude},
+                 image_size=options.image_size)
 
 def _open_records(path, options):
     return by_name(RecordFaces(record_file(path), options.image_size), options, path)
@@ -155,7 +167,8 @@ def _open_shards(path, options):
 
 def _open_lfw(path, options): return _open_folder(lfw_people(path) or path, options)
 
-def _open_olivetti(path, options): return by_name(Olivetti(path, image_size=options.image_size), options, path)
+def _open_olivetti(path, options):
+    return by_name(Olivetti(path, image_size=options.image_size), options, path)
 
 def _open_nested(path, options): return _open_folder(path, options, nested=True)
 
@@ -166,7 +179,8 @@ def _is_lfw(path): return lfw_people(path) is not None
 
 def _is_olivetti(path): return (path/'olivetti_py3.pkz').is_file()
 
-def _is_folder(path): return has_people(path) and not (is_kface(path) or _is_lfw(path) or _is_list(path))
+def _is_folder(path):
+    return has_people(path) and not (is_kface(path) or _is_lfw(path) or _is_list(path))
 
 def _only_if_said(path): return False
 
@@ -187,10 +201,12 @@ def recognise_faces(path:str|Path,      # what lies somewhere
     "The form of training faces; FileNotFoundError when there is nothing, ValueError when two forms fit"
     path = as_path(path)
     if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist. Valid: {', '.join(f.said for f in FORMATS.values())}")
+        raise FileNotFoundError(f"{path} does not exist. Valid: "
+                                f"{', '.join(f.said for f in FORMATS.values())}")
     if form is not None: return one_of('form', form, FORMATS)
     if path.suffix.lower() == '.bin' and path.is_file():
-        raise ValueError(f'{path} is a verification set of pairs, nothing to train on. Valid: pairs = {path}')
+        raise ValueError(f'{path} is a verification set of pairs, nothing to train on. Valid: '
+                         f'pairs = {path}')
     found = [name for name, row in FORMATS.items() if row.recognise(path)]
     if 'list' in found and path.is_file() and len(found) > 1: found.remove('list')
     if len(found) > 1:
@@ -248,7 +264,8 @@ def at_least(dataset:Dataset,  # with `.labels` and `.num_classes`
     if counts.min() >= min_images and counts.numel() >= 2: return dataset
     chosen = Chosen(dataset, torch.nonzero(counts[dataset.labels] >= min_images).flatten())
     if chosen.num_classes < 2:
-        raise ValueError(f'{where} has {chosen.num_classes} people with {min_images} or more images; training '
+        raise ValueError(f'{where} has {chosen.num_classes} people with {min_images} or more '
+                         f'images; training '
                          f'needs at least 2')
     return chosen
 
@@ -259,16 +276,19 @@ def readable(dataset:Dataset,    # with `.where(i)`
              progress:bool=True, # whether a bar is shown when it takes more than a second
             )->Dataset:          # with `.skipped`: (place, reason) of what is left out
     "The images of a set that can be decoded; the others are counted and named in a warning"
-    side, n = dataset.image_size, len(dataset)
+    side = dataset.image_size
+    n = len(dataset)
     keep = side is not None and n*3*side**2 <= KEPT_PIXELS
     images, corrupt = decode_all(dataset, progress, keep)
     good = torch.tensor([i not in corrupt for i in range(n)])
     chosen = Chosen(dataset, torch.nonzero(good).flatten())
-    chosen.skipped = [*getattr(dataset, 'skipped', ()), *((dataset.where(i), reason) for i, reason in corrupt.items())]
+    chosen.skipped = [*getattr(dataset, 'skipped', ()), *((dataset.where(i), reason)
+                                                          for i, reason in corrupt.items())]
     if keep: chosen.pixels = images[good] if corrupt else images
     if corrupt:
         named = first_few(map(dataset.where, corrupt))
-        warnings.warn(f"{len(corrupt)} of {n} images cannot be read and {'is' if len(corrupt) == 1 else 'are'} "
+        warnings.warn(f"{len(corrupt)} of {n} images cannot be read and "
+                      f"{'is' if len(corrupt) == 1 else 'are'} "
                       f"left out: {named}", stacklevel=3)
     return chosen
 
@@ -286,7 +306,8 @@ def open_faces(path:str|Path,           # what lies somewhere, in a form of `FOR
     "Training faces in whatever form they lie at `path`; `.said` is what they are and what is done to them"
     one_of('on_corrupt', on_corrupt, ('raise', 'skip'))
     path, form = as_path(path), recognise_faces(path, form)
-    dataset = open_form(form, path, FaceOptions(image_size, people, exclude, left_out, on_corrupt), crop)
+    dataset = open_form(form, path, FaceOptions(image_size, people, exclude, left_out, on_corrupt),
+                        crop)
     said = dataset.said
     if on_corrupt == 'skip':
         dataset = readable(dataset)

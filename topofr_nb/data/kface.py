@@ -39,7 +39,8 @@ class Selection:
 # %% ../../nbs/10_data/34_kface.ipynb #2109987a
 def _to(*ends): return tuple(range(ends[0], ends[1] + 1))
 
-_LUX_400, _LUX_200 = (1, 2, 8, 12, 16, 19, 22, 25, 28), (1, 2, 3, 8, 9, 12, 13, 16, 17, 19, 20, 22, 23, 25, 26, 28, 29)
+_LUX_400 = (1, 2, 8, 12, 16, 19, 22, 25, 28)
+_LUX_200 = (1, 2, 3, 8, 9, 12, 13, 16, 17, 19, 20, 22, 23, 25, 26, 28, 29)
 SELECTIONS = {'T1': Selection((1,), (1,), (1,), _to(4, 10)),
               'T2': Selection((1, 2), _LUX_400, (1,), _to(4, 10)),
               'T3': Selection(_to(1, 4), _LUX_200, (1, 2), _to(1, 13)),
@@ -49,9 +50,12 @@ NUM_PEOPLE = 400
 
 # %% ../../nbs/10_data/34_kface.ipynb #32269169
 TEST_PEOPLE = frozenset(map(str, (
-    19082641, 19090641, 19090342, 19090531, 19070541, 19082132, 19091841, 19092431, 19071732, 19072242,
-    19071221, 19092421, 19081441, 19072612, 19062811, 19100222, 19071142, 19081931, 19090631, 19100131,
-    19071832, 19100211, 19091132, 19082712, 19091631, 19090411, 19062641, 19091942, 19072211, 19101012)))
+    19082641, 19090641, 19090342, 19090531, 19070541, 19082132, 19091841, 19092431, 19071732,
+    19072242,
+    19071221, 19092421, 19081441, 19072612, 19062811, 19100222, 19071142, 19081931, 19090631,
+    19100131,
+    19071832, 19100211, 19091132, 19082712, 19091631, 19090411, 19062641, 19091942, 19072211,
+    19101012)))
 
 # %% ../../nbs/10_data/34_kface.ipynb #6b653136
 def _path(person, accessory, light, expression, pose):
@@ -72,7 +76,8 @@ def _conditions(root, person, selection):
 def _people(root):
     "Names of the people's folders"
     if not Path(root).is_dir():
-        raise FileNotFoundError(f'{root} does not exist. Valid: a K-FACE tree, {root}/<person>/S001/L1/E01/C1.jpg')
+        raise FileNotFoundError(f'{root} does not exist. Valid: a K-FACE tree, '
+                                f'{root}/<person>/S001/L1/E01/C1.jpg')
     with os.scandir(root) as entries:
         return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith('.'))
 
@@ -83,18 +88,22 @@ def is_kface(root:str|Path)->bool: # a folder
     return root.is_dir() and any((root/person/'S001').is_dir() for person in _people(root)[:10])
 
 # %% ../../nbs/10_data/34_kface.ipynb #1b120f9e
-def _names(people): return set(read_people(people)) if isinstance(people, (str, Path)) else set(people)
+def _names(people):
+    return set(read_people(people)) if isinstance(people, (str, Path)) else set(people)
 
 def _training_people(root, people, test_people):
     "Names to train on, sorted; ValueError for unknown people and for people of the test"
-    there, test_people = _people(root), _names(test_people)
+    there = _people(root)
+    test_people = _names(test_people)
     people = set(there) - test_people if people is None else _names(people)
     if tested := sorted(people & test_people):
-        raise ValueError(f'{len(tested)} of the chosen people are test people and cannot be trained on: '
+        raise ValueError(f'{len(tested)} of the chosen people are test people and cannot be '
+                         f'trained on: '
                          f'{first_few(tested)}')
     if unknown := sorted(people - {*there}):
         raise ValueError(f'{len(unknown)} of the chosen are not in {root}: {first_few(unknown)}')
-    if len(people) < 2: raise ValueError(f'{root} has {len(people)} people to train on; training needs at least 2')
+    if len(people) < 2:
+        raise ValueError(f'{root} has {len(people)} people to train on; training needs at least 2')
     return sorted(people)
 
 # %% ../../nbs/10_data/34_kface.ipynb #119f10c1
@@ -108,24 +117,29 @@ class KFace(LabelledFiles):
                  image_size:int=112,                  # height and width in pixels
                  progress:bool=True,                  # whether a bar is shown when listing takes more than a second
                 ):
-        self.root, self.image_size = Path(root), image_size
+        self.root = Path(root)
+        self.image_size = image_size
         selection = SELECTIONS[one_of('K-FACE selection', selection,
                                       SELECTIONS)] if isinstance(selection, str) else selection
         people = _training_people(root, people, test_people)
         bar = tqdm(people, 'list K-FACE', unit='person', delay=1, leave=False, disable=not progress)
-        found = [np.array(_conditions(self.root, person, selection), dtype=np.int8).reshape(-1, 4) for person in bar]
+        found = [np.array(_conditions(self.root, person, selection), dtype=np.int8).reshape(-1, 4)
+                 for person in bar]
         self.names = [name for name, images in zip(people, found) if len(images)]
         self.conditions = torch.from_numpy(np.concatenate(found)) # (n, 4) int8: accessory, light, expression, pose
-        self.labels = torch.from_numpy(np.repeat(np.arange(len(self.names)), [len(images) for images in found
+        self.labels = torch.from_numpy(np.repeat(np.arange(len(self.names)),
+                                                 [len(images) for images in found
                                                                               if len(images)]))
         expected = len(people)*len(selection)
         self.missing = expected - len(self)
         if self.num_classes < 2:
-            raise ValueError(f'{root} has images of {self.num_classes} people in this selection; training needs '
+            raise ValueError(f'{root} has images of {self.num_classes} people in this '
+                             f'selection; training needs '
                              f'at least 2. '
                              f'Valid: {root}/{_path("<person>", 1, 1, 1, 1)}')
         if self.missing:
-            warnings.warn(f'{root}: {self.missing} of the {expected} images of the selection are not there',
+            warnings.warn(f'{root}: {self.missing} of the {expected} images of the selection '
+                          f'are not there',
                           stacklevel=2)
 
     @property
@@ -152,7 +166,8 @@ def read_kface_pairs(path:str|Path,           # lines `path path 0|1`, as in kfa
                     )->tuple[list[Path], list[Path], np.ndarray, frozenset]: # first, second files, bool (n,), people
     "Read a K-FACE pair list; errors name the line, or count all missing files"
     if not Path(path).is_file(): raise FileNotFoundError(f'pair list {path} does not exist')
-    pairs, first = [], {}
+    pairs = []
+    first = {}
     for number, fields in numbered_rows(path):
         try: pairs.append(_pair(fields))
         except (ValueError, KeyError, TypeError) as error:
@@ -160,30 +175,36 @@ def read_kface_pairs(path:str|Path,           # lines `path path 0|1`, as in kfa
             reason = error if 'says' in str(error) else form
             raise ValueError(f"{path} line {number}: {' '.join(fields)!r} {reason}") from error
         other = first.setdefault(frozenset(pairs[-1][:2]), number)
-        if other != number: raise ValueError(f'{path} line {number} repeats the pair of line {other}')
+        if other != number:
+            raise ValueError(f'{path} line {number} repeats the pair of line {other}')
     if not pairs: raise ValueError(f'{path} holds no pairs')
     a, b = ([Path(root or '', pair[side]) for pair in pairs] for side in (0, 1))
     missing = [p for p in dict.fromkeys(a + b) if not p.is_file()] if root is not None else []
     if missing:
-        raise FileNotFoundError(f'{path} names {len(missing)} images that are not in {root}: {first_few(missing)}')
-    return a, b, np.array([same for *_, same, _ in pairs]), frozenset(name for *_, people in pairs for name in people)
+        raise FileNotFoundError(f'{path} names {len(missing)} images that are not in {root}: '
+                                f'{first_few(missing)}')
+    return a, b, np.array([same for *_, same, _ in pairs]), frozenset(name for *_, people in pairs
+                                                                      for name in people)
 
 # %% ../../nbs/10_data/34_kface.ipynb #cfa4b817
 def _draw_pair(values, one, other, there, rng):
     "Two conditions that differ wherever they can, of files that are there, or None"
     first, second = zip(*(rng.sample(v, 2) if len(v) > 1 else v*2 for v in values))
-    return ((one, *first), (other, *second)) if first in there[one] and second in there[other] else None
+    return ((one, *first),
+            (other, *second)) if first in there[one] and second in there[other] else None
 
 def _draw_kind(people, there, values, count, same, rng, patience=20_000):
     "`count` different pairs of one kind"
-    drawn, tried = {}, 0
+    drawn = {}
+    tried = 0
     while len(drawn) < count:
         one, other = (people[len(drawn)%len(people)],)*2 if same else rng.sample(people, 2)
         pair = _draw_pair(values, one, other, there, rng)
         tried += 1
         if pair and frozenset(pair) not in drawn: drawn[frozenset(pair)], tried = pair, 0
         if tried > patience:
-            raise ValueError(f"only {len(drawn)} of {count} {'positive' if same else 'negative'} pairs can be "
+            raise ValueError(f"only {len(drawn)} of {count} "
+                             f"{'positive' if same else 'negative'} pairs can be "
                              f"drawn from these images")
     return [(_path(*a), _path(*b), same) for a, b in drawn.values()]
 
@@ -198,22 +219,28 @@ def draw_kface_pairs(root:str|Path,               # folder of the people
     if isinstance(protocol, str):
         selection = SELECTIONS[one_of('K-FACE protocol', protocol, NUM_PAIRS).replace('Q', 'T')]
     else: selection = protocol
-    if num_pairs is None: num_pairs = NUM_PAIRS.get(protocol, 1000) if isinstance(protocol, str) else 1000
+    if num_pairs is None:
+        num_pairs = NUM_PAIRS.get(protocol, 1000) if isinstance(protocol, str) else 1000
     if num_pairs < 2 or num_pairs%2:
-        raise ValueError(f'num_pairs {num_pairs} does not give two halves. Valid: even numbers from 2')
+        raise ValueError(f'num_pairs {num_pairs} does not give two halves. Valid: even numbers '
+                         f'from 2')
     people = sorted(_names(people))
     there = {person: set(_conditions(Path(root), person, selection)) for person in people}
     if absent := [person for person in people if not there[person]]:
-        raise FileNotFoundError(f'{root} has no image in this selection of {len(absent)} of the {len(people)} '
+        raise FileNotFoundError(f'{root} has no image in this selection of {len(absent)} of '
+                                f'the {len(people)} '
                                 f'people: {first_few(absent)}')
-    if len(people) < 2: raise ValueError(f'{len(people)} people give no pairs of two; at least 2 are needed')
+    if len(people) < 2:
+        raise ValueError(f'{len(people)} people give no pairs of two; at least 2 are needed')
     values = [sorted(set(v)) for v in zip(*set().union(*there.values()))]
     rng = random.Random(derive_seed(seed, 'K-FACE pairs'))
-    return [pair for same in (True, False) for pair in _draw_kind(people, there, values, num_pairs//2, same, rng)]
+    return [pair for same in (True, False) for pair in _draw_kind(people, there, values,
+                                                                  num_pairs//2, same, rng)]
 
 # %% ../../nbs/10_data/34_kface.ipynb #cea2133e
 def write_kface_pairs(path:str|Path, # the list to write
                       pairs,         # (path, path, same), from `draw_kface_pairs`
                      ):
     "Write a pair list in the form of kface.Q1.txt"
-    with write_aside(path) as aside: aside.write_text(''.join(f'{a} {b} {int(same)}\n' for a, b, same in pairs))
+    with write_aside(path) as aside:
+        aside.write_text(''.join(f'{a} {b} {int(same)}\n' for a, b, same in pairs))

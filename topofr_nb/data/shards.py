@@ -27,7 +27,8 @@ from .records import encoded_image, read_names, read_property, write_names, writ
 from ..files import folder_aside
 
 # %% ../../nbs/10_data/31_shards.ipynb #2f5de2b5
-_MAGIC_BYTES = {b'\xff\xd8': '.jpg', b'\x89PNG': '.png', b'BM': '.bmp', b'P5': '.pgm', b'P6': '.ppm', b'RIFF': '.webp'}
+_MAGIC_BYTES = {b'\xff\xd8': '.jpg', b'\x89PNG': '.png', b'BM': '.bmp', b'P5': '.pgm',
+                b'P6': '.ppm', b'RIFF': '.webp'}
 
 def extension(data:bytes,          # an image file's bytes
               where:str='image',   # what an error calls it
@@ -39,14 +40,17 @@ def extension(data:bytes,          # an image file's bytes
         with Image.open(io.BytesIO(data)) as image: ending = f'.{image.format.lower()}'
         if ending in EXTENSIONS: return {'.tiff': '.tif'}.get(ending, ending)
     except (OSError, ValueError, SyntaxError): pass
-    raise ValueError(f"{where} begins with {bytes(data[:8])!r}, which is none of {', '.join(EXTENSIONS)}")
+    raise ValueError(f"{where} begins with {bytes(data[:8])!r}, which is none of "
+                     f"{', '.join(EXTENSIONS)}")
 
 # %% ../../nbs/10_data/31_shards.ipynb #48a7e373
 def folder_names(dataset:Dataset, # with `.num_classes`, perhaps `.names`
                 )->list[str]:     # by label
     "Names of the people's folders; ValueError when one is not a plain folder name, or is there twice"
     names = getattr(dataset, 'names', None)
-    if names is None: return [f'{label:0{len(str(dataset.num_classes - 1))}d}' for label in range(dataset.num_classes)]
+    if names is None:
+        return [f'{label:0{len(str(dataset.num_classes - 1))}d}'
+                for label in range(dataset.num_classes)]
     for name in names:
         if name.startswith('.') or set(name) & set('/\\\0') or not name:
             raise ValueError(f'the name {name!r} cannot be a folder')
@@ -59,7 +63,8 @@ def _images(dataset, quality, progress):
     "(place, label, encoded image) in the order of the labels"
     order = torch.as_tensor(dataset.labels).argsort(stable=True)
     if not len(order): raise ValueError('a set without images cannot be written')
-    for place, i in enumerate(tqdm(order.numpy(), 'write', unit='image', delay=1, leave=False, disable=not progress)):
+    for place, i in enumerate(tqdm(order.numpy(), 'write', unit='image', delay=1, leave=False,
+                                   disable=not progress)):
         yield place, int(dataset.labels[i]), encoded_image(dataset, int(i), quality)
 
 def write_folder(dataset:Dataset,    # with `.labels` and `.num_classes`
@@ -78,7 +83,8 @@ def write_folder(dataset:Dataset,    # with `.labels` and `.num_classes`
 # %% ../../nbs/10_data/31_shards.ipynb #e0c3664b
 def _webdataset():
     try: import webdataset
-    except ImportError as error: raise ImportError('shards need webdataset: pip install topofr_nb[shards]') from error
+    except ImportError as error:
+        raise ImportError('shards need webdataset: pip install topofr_nb[shards]') from error
     return webdataset
 
 def write_shards(dataset:Dataset,      # with `.labels` and `.num_classes`
@@ -89,16 +95,19 @@ def write_shards(dataset:Dataset,      # with `.labels` and `.num_classes`
                  progress:bool=True,   # whether a bar is shown when it takes more than a second
                 )->Path:               # the folder
     "Write a set as shard-000000.tar, ..., with `property` and `names.txt` as beside a .rec file"
-    wds, labels = _webdataset(), torch.as_tensor(dataset.labels)
+    wds = _webdataset()
+    labels = torch.as_tensor(dataset.labels)
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed)).tolist()
     if not order: raise ValueError(f'a set without images cannot be written to {folder}')
     bar = tqdm(order, 'write', unit='image', delay=1, leave=False, disable=not progress)
     with folder_aside(folder) as aside:
-        with wds.ShardWriter(str(aside/'shard-%06d.tar'), maxcount=per_shard, maxsize=float('inf'), verbose=0,
+        with wds.ShardWriter(str(aside/'shard-%06d.tar'), maxcount=per_shard, maxsize=float('inf'),
+                             verbose=0,
                              mtime=0, encoder=False) as writer:
             for place, i in enumerate(bar):
                 data = encoded_image(dataset, i, quality)
-                writer.write({'__key__': f'{place:08d}', extension(data)[1:]: data, 'cls': b'%d'%labels[i]})
+                writer.write({'__key__': f'{place:08d}', extension(data)[1:]: data,
+                              'cls': b'%d'%labels[i]})
         write_property(aside/'property', dataset, encoded_image(dataset, order[0], quality))
         write_names(aside/'names.txt', getattr(dataset, 'names', None))
     return Path(folder)
@@ -122,7 +131,8 @@ def sample_faults(parts:Iterable[str] # names of the parts of a sample: "jpg", "
     if len(images) > 1: lost |= dict.fromkeys(images, 'beside another image in one sample')
     elif images and not {'cls', 'json'} & {*parts}: lost[images[0]] = 'without a .cls or .json'
     elif 'cls' in parts and not images and not lost:
-        lost['cls'] = 'with a label but no image' + (f", only .{', .'.join(others)}" if others else '')
+        lost['cls'] = 'with a label but no image' + (f", only .{', .'.join(others)}" if others
+                                                     else '')
     elif '' in parts: lost[''] = 'without an ending'
     return lost
 
@@ -130,7 +140,8 @@ def sample_faults(parts:Iterable[str] # names of the parts of a sample: "jpg", "
 def _whole_number(text, where):
     "A label from bytes"
     if text.strip().isdigit() and len(text) < 20: return int(text)
-    raise ValueError(f"{where} has label {bytes(text[:20]).decode(errors='replace')!r}. Valid: a whole number "
+    raise ValueError(f"{where} has label {bytes(text[:20]).decode(errors='replace')!r}. Valid: "
+                     f"a whole number "
                      f"from 0 on")
 
 def sample_label(part:str,     # "cls" or "json"
@@ -141,8 +152,11 @@ def sample_label(part:str,     # "cls" or "json"
     if part == 'cls': return _whole_number(data, where)
     try: found = json.loads(data)
     except ValueError as error: raise ValueError(f'{where} is not JSON: {error}') from error
-    known = {name: found[name] for name in ('cls', 'label') if isinstance(found, dict) and name in found}
-    if not known: raise ValueError(f'{where} has no label. Valid: "cls" or "label" with a whole number from 0 on')
+    known = {name: found[name] for name in ('cls', 'label') if isinstance(found, dict)
+             and name in found}
+    if not known:
+        raise ValueError(f'{where} has no label. Valid: "cls" or "label" with a whole number '
+                         f'from 0 on')
     return _whole_number(str(next(iter(known.values()))).encode(), where)
 
 # %% ../../nbs/10_data/31_shards.ipynb #f69f7e82
@@ -150,11 +164,13 @@ def _face(sample, image_size):
     "Image and label of a sample of WebDataset"
     where = f"{sample['__url__']} member {sample['__key__']}"
     parts = [part for part in sample if not part.startswith('__')]
-    for part, reason in sample_faults(parts).items(): raise ValueError(f'{where}.{part} cannot be read: {reason}')
+    for part, reason in sample_faults(parts).items():
+        raise ValueError(f'{where}.{part} cannot be read: {reason}')
     image = next((part for part in parts if f'.{part}' in EXTENSIONS), None)
     if image is None: raise ValueError(f"{where} has no image, only .{', .'.join(parts)}")
     label = 'cls' if 'cls' in sample else 'json'
-    return decode_image(sample[image], image_size, f'{where}.{image}'), sample_label(label, sample[label],
+    return decode_image(sample[image], image_size,
+                        f'{where}.{image}'), sample_label(label, sample[label],
                                                                                      f'{where}.{label}')
 
 def _refuse(error):
@@ -176,7 +192,8 @@ def stream_shards(shards:str|Iterable[str], # a pattern like ".../shard-{000000.
     "Faces of shards as a stream for a DataLoader; ValueError that names the shard or the member"
     sources = shards if isinstance(shards, str) else [str(shard) for shard in shards]
     handler = _go_on if one_of('on_corrupt', on_corrupt, ('raise', 'skip')) == 'skip' else _refuse
-    stream = _webdataset().WebDataset(sources, shardshuffle=1000 if buffer else False, seed=seed, empty_check=False,
+    stream = _webdataset().WebDataset(sources, shardshuffle=1000 if buffer else False, seed=seed,
+                                      empty_check=False,
                                       handler=_refuse)
     if buffer: stream = stream.shuffle(buffer, seed=seed)
     return stream.map(partial(_face, image_size=image_size), handler=handler)
@@ -187,7 +204,8 @@ class _Lost(NamedTuple):
     place:str  # shard and member
     reason:str # what is wrong with it
 
-def _key_hash(key): return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), 'little', signed=True)
+def _key_hash(key):
+    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), 'little', signed=True)
 
 def _next(tar):
     try: return tar.next()
@@ -196,7 +214,8 @@ def _next(tar):
 
 def _members(tar, path, lost):
     "Members of a tar file; what keeps it from being read to its end is added to `lost`"
-    size, end = path.stat().st_size, 0
+    size = path.stat().st_size
+    end = 0
     while (member := _next(tar)) is not None:
         end = member.offset_data + (member.size + -member.size % 512)*member.isreg()
         if member.offset_data + member.size*member.isreg() > size:
@@ -205,44 +224,58 @@ def _members(tar, path, lost):
     tar.fileobj.seek(end)
     rest = tar.fileobj.read(2**20)
     if rest[:512] != bytes(512):
-        lost.append(_Lost(f'{path} byte {end}', 'where the tar file is cut off or damaged, with all that follows'))
-    elif any(rest): lost.append(_Lost(f'{path} byte {end}', 'where the tar file ends, and another follows'))
+        lost.append(_Lost(f'{path} byte {end}', 'where the tar file is cut off or damaged, '
+                                                'with all that follows'))
+    elif any(rest):
+        lost.append(_Lost(f'{path} byte {end}', 'where the tar file ends, and another follows'))
 
 def _samples(members):
     "(key, {part: member}) of consecutive members with one key"
-    key, parts = None, {}
+    key = None
+    parts = {}
     for member in members:
         if not member.isreg() or os.path.basename(member.name).startswith(('.', '__')): continue
         new, part = split_member(member.name)
         if parts and (new != key or part in parts):
             yield key, parts
             parts = {}
-        key, parts[part] = new, member
+        key = new
+        parts[part] = member
     if parts: yield key, parts
 
 # %% ../../nbs/10_data/31_shards.ipynb #4ffa385e
 def list_shard(path:Path # an uncompressed tar file
               )->tuple[np.ndarray, list[_Lost]]: # (n, 4) int64 first byte, length, label, key's hash; what is lost
     "Where the images of a shard lie"
-    rows, lost = [], []
+    rows = []
+    lost = []
     try:
         with tarfile.open(path, 'r:') as tar:
             for key, parts in _samples(_members(tar, path, lost)):
                 faults = sample_faults(parts)
-                lost += [_Lost(f'{path} member {parts[part].name}', reason) for part, reason in faults.items()]
-                image = next((part for part in parts if f'.{part}' in EXTENSIONS and part not in faults), None)
+                lost += [_Lost(f'{path} member {parts[part].name}', reason)
+                         for part, reason in faults.items()]
+                image = next((part for part in parts if f'.{part}' in EXTENSIONS
+                              and part not in faults), None)
                 if image is None: continue
                 label = parts['cls' if 'cls' in parts else 'json']
                 where = f'{path} member {label.name}'
-                try: number = sample_label(split_member(label.name)[1], tar.extractfile(label).read(2**16), where)
+                try:
+                    number = sample_label(split_member(label.name)[1],
+                                          tar.extractfile(label).read(2**16), where)
                 except ValueError as error:
-                    lost.append(_Lost(f'{path} member {parts[image].name}', f'with a bad label ({error})'))
-                else: rows.append((parts[image].offset_data, parts[image].size, number, _key_hash(key)))
-    except tarfile.TarError as error: raise ValueError(f'shard {path} cannot be read: {_why(path, error)}') from error
+                    lost.append(_Lost(f'{path} member {parts[image].name}',
+                                      f'with a bad label ({error})'))
+                else:
+                    rows.append((parts[image].offset_data, parts[image].size, number,
+                                 _key_hash(key)))
+    except tarfile.TarError as error:
+        raise ValueError(f'shard {path} cannot be read: {_why(path, error)}') from error
     return np.array(rows, np.int64).reshape(-1, 4), lost
 
 def _why(path, error):
-    with open(path, 'rb') as file: packed = file.read(6).startswith((b'\x1f\x8b', b'BZh', b'\xfd7zXZ'))
+    with open(path, 'rb') as file:
+        packed = file.read(6).startswith((b'\x1f\x8b', b'BZh', b'\xfd7zXZ'))
     return 'it is compressed; unpack it (gunzip) or read it with stream_shards' if packed else error
 
 # %% ../../nbs/10_data/31_shards.ipynb #434261cf
@@ -259,19 +292,23 @@ def say_lost(lost:list[_Lost], # what is not read
     "What of the shards is not read, in one sentence"
     kinds = {}
     for one in lost: kinds.setdefault(one.reason.split(' (')[0], []).append(one.place)
-    counted = '; '.join(f'{len(places)} {reason}: {first_few(places)}' for reason, places in kinds.items())
+    counted = '; '.join(f'{len(places)} {reason}: {first_few(places)}'
+                        for reason, places in kinds.items())
     return f"{len(lost)} of {len(lost) + read} samples {'is' if len(lost) == 1 else 'are'} not read, {counted}"
 
 # %% ../../nbs/10_data/31_shards.ipynb #9db0dc77
 def _shard_files(folder):
     "The tar files of a folder, or one tar file"
     if folder.is_file(): return [folder]
-    if not folder.is_dir(): raise FileNotFoundError(f'{folder} does not exist. Valid: a folder with *.tar')
+    if not folder.is_dir():
+        raise FileNotFoundError(f'{folder} does not exist. Valid: a folder with *.tar')
     names = sorted(file for file in folder.iterdir() if not file.name.startswith('.'))
-    packed = [file.name for file in names if file.name.lower().endswith(('.tar.gz', '.tgz', '.tar.bz2', '.tar.xz',
+    packed = [file.name for file in names if file.name.lower().endswith(('.tar.gz', '.tgz',
+                                                                         '.tar.bz2', '.tar.xz',
                                                                          '.tar.zst'))]
     if packed:
-        raise ValueError(f'{folder}: {first_few(packed, 3)} cannot be read: compressed, so no image can be '
+        raise ValueError(f'{folder}: {first_few(packed, 3)} cannot be read: compressed, so no '
+                         f'image can be '
                          f'reached directly. '
                          'Valid: unpack them (gunzip), or read them with stream_shards')
     found = [file for file in names if file.suffix.lower() == '.tar']
@@ -285,7 +322,8 @@ def _check_lost(faces, lost, on_corrupt):
     said = say_lost(lost, len(faces) - len(copies)).replace(f'{faces.folder}/', '')
     said = f'{faces.folder}: {said}'
     if lost and on_corrupt == 'raise':
-        raise ValueError(f"{said}. Valid: an image and its .cls under one key without dots; on_corrupt='skip' goes on")
+        raise ValueError(f"{said}. Valid: an image and its .cls under one key without dots; "
+                         f"on_corrupt='skip' goes on")
     if lost: warnings.warn(said, stacklevel=4)
     return np.delete(faces._rows, copies, 0), [tuple(one) for one in lost]
 
@@ -295,7 +333,8 @@ def _num_classes(faces, listed):
     num_classes = read_property(listed)[0]
     if not (over := faces.labels >= num_classes).any(): return num_classes
     i = int(over.nonzero()[0])
-    raise ValueError(f'{faces.where(i)} has label {faces.labels[i]}. Valid: 0..{num_classes - 1}, as {listed} says')
+    raise ValueError(f'{faces.where(i)} has label {faces.labels[i]}. Valid: '
+                     f'0..{num_classes - 1}, as {listed} says')
 
 # %% ../../nbs/10_data/31_shards.ipynb #d61cef2c
 class ShardFaces(Dataset):
@@ -306,13 +345,18 @@ class ShardFaces(Dataset):
                  on_corrupt:str='raise',  # or "skip": samples without an image or a label are left out and named
                 ):
         one_of('on_corrupt', on_corrupt, ('raise', 'skip'))
-        self.folder, self.image_size, self._maps = Path(folder), image_size, {}
+        self.folder = Path(folder)
+        self.image_size = image_size
+        self._maps = {}
         self.shards = _shard_files(self.folder)
         found = [list_shard(path) for path in self.shards]
-        self._rows = np.concatenate([np.insert(rows, 0, shard, axis=1) for shard, (rows, _) in enumerate(found)])
-        self._rows, self.skipped = _check_lost(self, [one for _, lost in found for one in lost], on_corrupt)
+        self._rows = np.concatenate([np.insert(rows, 0, shard, axis=1)
+                                     for shard, (rows, _) in enumerate(found)])
+        self._rows, self.skipped = _check_lost(self, [one for _, lost in found for one in lost],
+                                               on_corrupt)
         if not len(self):
-            raise ValueError(f'the {len(self.shards)} shards of {folder} hold no image with a .cls beside it')
+            raise ValueError(f'the {len(self.shards)} shards of {folder} hold no image with a '
+                             f'.cls beside it')
         self.labels = torch.from_numpy(self._rows[:, 3].copy())
         beside = [self.shards[0].with_name(name) for name in ('property', 'names.txt')]
         self.files = self.shards + [file for file in beside if file.is_file()]
