@@ -28,6 +28,7 @@ def run_processes(function,           # one with its imports inside; returns ten
                   timeout:float=120., # seconds for all of them
                  )->dict[int, list]:  # number of processes -> what each rank returned
     "Run a function in several gloo processes on the CPU; RuntimeError with the last lines of a failure"
+    if not function.__name__.isidentifier(): raise ValueError(f'{function.__name__} has no name: define it by `def`')
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder)/'part.py').write_text(textwrap.dedent(inspect.getsource(function)))
         torch.save((function.__name__, list(worlds), arguments), Path(folder)/'call.pt')

@@ -41,7 +41,8 @@ class TokenHeads(nn.Module):
         one_of('projection', projection, PROJECTIONS)
         generator = torch.Generator().manual_seed(seed)
         def normal(*shape): return nn.Parameter(torch.randn(shape, generator=generator)/shape[-1]**0.5)
-        self.code_length, self.project = code_length, normal(code_length*head_size, embedding_size)
+        self.code_length = code_length
+        self.project = normal(code_length*head_size, embedding_size)
         self.bias = self.second = None
         if projection == 'mlp':
             self.bias = nn.Parameter(torch.zeros(code_length*head_size))
@@ -211,7 +212,8 @@ class TokenSoftmaxes(CodedIdentities):
 
     def token_losses(self, features, labels)->GIFOutput:
         "The token loss L_C with its entropy and probability"
-        cosines, tokens = self.token_cosines(features), self.tokens(labels)
+        cosines = self.token_cosines(features)
+        tokens = self.tokens(labels)
         with torch.autocast(features.device.type, enabled=False):
             norms = features.to(cosines.dtype).norm(dim=1).repeat_interleave(self.code_length)
             logits = self.margin(cosines.flatten(0, 1), tokens.flatten(), norms)
@@ -243,7 +245,8 @@ class GIFHead(TokenSoftmaxes):
         if not gamma >= 0: raise ValueError(f'gamma = {gamma} is not valid: 0 or more')
         if not self.token_weights.any() and (vectors is None or not gamma):
             raise ValueError('token_weights and the regression are both off: there is no loss')
-        self.gamma, self.negative_scale = gamma, negative_scale
+        self.gamma = gamma
+        self.negative_scale = negative_scale
 
     def forward(self,
                 features:torch.Tensor,       # (n, d), any length

@@ -46,7 +46,8 @@ def save_shards(folder:str|Path,                # the same in every process, on 
                )->Path:                         # the file of this process
     "Write this process's shard of the head; when all have, remove older sets and those of later steps"
     if keep < 1: raise ValueError(f'keep = {keep} is not valid; expected 1 or more')
-    folder, step = Path(folder), int(head.steps)
+    folder = Path(folder)
+    step = int(head.steps)
     path = folder/f'head.{step:08d}.{head.rank:05d}-of-{head.processes:05d}.safetensors'
     tensors = head.state_dict()
     momentum = optimizer.state[head.weight].get('momentum_buffer') if optimizer is not None else None
@@ -70,7 +71,8 @@ def _opened(paths, head):
         if header.get('format') != FORMAT:
             raise ValueError(f'shard {str(path)!r} has format {header.get("format")!r}; expected {FORMAT!r}')
         classes, start, stop = (int(header[name]) for name in ('num_classes', 'start', 'stop'))
-        d, expected = file.get_slice('weight').get_shape()[1], (head.num_classes, head.weight.shape[1])
+        d = file.get_slice('weight').get_shape()[1]
+        expected = (head.num_classes, head.weight.shape[1])
         if (classes, d) != expected:
             raise ValueError(f'shard {str(path)!r} is of {classes} identities with {d} numbers each; '
                              f'this head has {expected[0]} with {expected[1]}')
@@ -81,7 +83,8 @@ def _read_rows(files, name, head):
     "This process's rows of a tensor that lies in several files"
     rows = torch.empty_like(head.weight.detach(), device='cpu')
     for file, start, stop in files:
-        low, high = max(start, head.start), min(stop, head.stop)
+        low = max(start, head.start)
+        high = min(stop, head.stop)
         if low < high: rows[low - head.start:high - head.start] = file.get_slice(name)[low - start:high - start]
     return rows.to(head.weight.device)
 
@@ -103,10 +106,12 @@ def load_shards(folder:str|Path,
     "Read this process's part of a saved head; FileNotFoundError or a ValueError that names the file"
     step, paths = _chosen_set(folder, step)
     files = _opened(paths, head)
-    first, state = files[0][0], head.state_dict()
+    first = files[0][0]
+    state = head.state_dict()
     missing = set(state) - set(first.keys())
     if missing:
-        raise ValueError(f'shard {str(paths[0])!r} lacks {", ".join(sorted(missing))}: it was saved with another margin')
+        names = ', '.join(sorted(missing))
+        raise ValueError(f'shard {str(paths[0])!r} lacks {names}: it was saved with another margin')
     small = {name: first.get_tensor(name) for name in state if name != 'weight'}
     head.load_state_dict(small | {'weight': _read_rows(files, 'weight', head)})
     if optimizer is not None:

@@ -125,7 +125,9 @@ class MagFace(Margin):
         if not 0 < norm_low < norm_high:
             raise ValueError(f'norms {norm_low}..{norm_high} are no range; valid: 0 < norm_low < norm_high')
         self.share = m_low/self.m if self.m else 0.
-        self.norm_low, self.norm_high, self.weight = norm_low, norm_high, weight
+        self.norm_low = norm_low
+        self.norm_high = norm_high
+        self.weight = weight
 
     def target(self, cosine, norms):
         place = (norms.clamp(self.norm_low, self.norm_high) - self.norm_low)/(self.norm_high - self.norm_low)
@@ -153,7 +155,8 @@ class AdaFace(Margin):
                  momentum:float=0.99, # of the running mean and deviation of the norms
                 ):
         super().__init__(s, m)
-        self.h, self.momentum = h, momentum
+        self.h = h
+        self.momentum = momentum
         self.register_buffer('mean', torch.tensor(20.))
         self.register_buffer('std', torch.tensor(100.))
 
@@ -203,7 +206,8 @@ class MarginHead(nn.Module):
         super().__init__()
         if num_classes < 2: raise ValueError(f'num_classes = {num_classes}: a softmax needs at least 2 identities')
         self.weight = nn.Parameter(torch.empty(num_classes, embedding_size).normal_(0, 0.01))
-        self.margin, self.num_classes = margin, num_classes
+        self.margin = margin
+        self.num_classes = num_classes
 
     def forward(self,
                 features:torch.Tensor, # (n, d)

@@ -115,7 +115,9 @@ class MixFace(PairLoss):
             raise ValueError(f'e = {e} is out of range; valid: above 0 and below 0.5 (released configuration: 1e-22)')
         if not 0 <= m < math.pi/2:
             raise ValueError(f'margin m = {m} is out of range; valid: 0 up to, not including, {math.pi/2:.3f}')
-        self.num_classes, self.e, self.m = num_classes, e, m
+        self.num_classes = num_classes
+        self.e = e
+        self.m = m
 
     def pair_scale(self, others:int, # number of competitors, at least 1
                   )->float:          # s with e^s / (e^s + others) = 1 - e
@@ -179,7 +181,9 @@ class MetricLoss(PairLoss):
         reducers = _library('reducers')
         self.nonzero = isinstance(loss.get_default_reducer(), reducers.AvgNonZeroReducer)
         loss.reducer = reducers.DoNothingReducer()
-        self.loss, self.miner, self.length = loss, miner, length
+        self.loss = loss
+        self.miner = miner
+        self.length = length
 
     def forward(self,
                 features:torch.Tensor, # (n, d), any length
@@ -191,7 +195,8 @@ class MetricLoss(PairLoss):
             chosen = self.miner(features, labels) if self.miner else None
             for part in self.loss(features, labels, chosen).values():
                 if not torch.is_tensor(part['losses']): continue
-                values, where = part['losses'].flatten(), part['indices']
+                values = part['losses'].flatten()
+                where = part['indices']
                 count = (values > 0).sum().clamp_min(1) if self.nonzero else max(len(values), 1)
                 out = out.index_add(0, where if torch.is_tensor(where) else where[0], values*len(out)/count)
         return out
@@ -205,7 +210,8 @@ class MultiSimilarity(MetricLoss):
                  base:float=0.5, # lambda, a cosine
                 ):
         settings = dict(alpha=alpha, beta=beta, base=base)
-        loss, miner = _library('losses').MultiSimilarityLoss(**settings), _library('miners').MultiSimilarityMiner()
+        loss = _library('losses').MultiSimilarityLoss(**settings)
+        miner = _library('miners').MultiSimilarityMiner()
         super().__init__(loss, miner, **settings)
 
 PAIR_LOSSES['multi_similarity'] = MultiSimilarity

@@ -57,7 +57,8 @@ def first_weights(start:int, # first identity
     for block in range(start//INIT_BLOCK, -(-stop//INIT_BLOCK)):
         first = block*INIT_BLOCK
         rows = torch.randn(INIT_BLOCK, d, generator=seeded_generator(seed, 'class weights', block)).mul_(0.01)
-        low, high = max(start, first), min(stop, first + INIT_BLOCK)
+        low = max(start, first)
+        high = min(stop, first + INIT_BLOCK)
         weight[low - start:high - start] = rows[low - first:high - first]
     return weight
 
@@ -79,7 +80,9 @@ class ClassShard(nn.Module):
         super().__init__()
         self.rank, self.processes = world()
         _check_sizes(num_classes, self.processes, sample_rate)
-        self.num_classes, self.sample_rate, self.seed = num_classes, sample_rate, seed
+        self.num_classes = num_classes
+        self.sample_rate = sample_rate
+        self.seed = seed
         self.start, self.stop = (r*num_classes//self.processes for r in (self.rank, self.rank + 1))
         self.weight = nn.Parameter(first_weights(self.start, self.stop, embedding_size, seed))
         self.weight.sharded = self.processes > 1
@@ -94,19 +97,21 @@ class ClassShard(nn.Module):
         wrong = (labels < 0) | (labels >= self.num_classes)
         if wrong.any():
             raise ValueError(f'label {labels[wrong][0].item()} is out of range; valid: 0..{self.num_classes - 1}')
-        rows, place = self.weight.view_as(self.weight), labels - self.start
-        here = (labels >= self.start) & (labels < self.stop)
+        rows = self.weight.view_as(self.weight)
+        place = labels - self.start
         if self.training and self.sample_rate < 1:
             kept = drawn_classes(labels, self.num_classes, self.sample_rate, self.seed, int(self.steps))
             kept = kept[(kept >= self.start) & (kept < self.stop)] - self.start
-            rows, place = _Rows.apply(self.weight, kept), torch.searchsorted(kept, place)
+            rows = _Rows.apply(self.weight, kept)
+            place = torch.searchsorted(kept, place)
         if self.training: self.steps += 1
-        return rows, torch.where(here, place, -1)
+        return rows, torch.where((labels >= self.start) & (labels < self.stop), place, -1)
 
 # %% ../../nbs/40_losses/20_partial_fc.ipynb #94a0175f
 def _target_and_others(features, rows, place, margin):
     "The target's logit with its margin and the log-sum-exp of the others, (n,) each, the same in every process"
-    table, first = cosines(features, rows), torch.zeros_like(place)
+    table = cosines(features, rows)
+    first = torch.zeros_like(place)
     here = (place >= 0).nonzero()[:, 0]
     mine = table.new_zeros(len(table)).index_put((here,), table[here, place[here]])
     with_target = torch.cat([sum_over_processes(mine)[:, None], table], 1)

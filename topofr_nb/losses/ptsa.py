@@ -7,10 +7,12 @@ __all__ = ['VARIANTS', 'NORMALISE', 'isa_loss', 'structure_discrepancy']
 
 # %% ../../nbs/40_losses/30_ptsa.ipynb #7331383f
 import math
+from typing import NamedTuple
 
 import torch
 
 from ..core import one_of
+from .margins import at_least_float32
 from ..topology.diagrams import bottleneck_h0, differentiable_distances, rtd_lite_sums, wasserstein_h0
 from ..topology.persistence import distance_matrix, edge_lengths, minimum_spanning_edges
 
@@ -18,50 +20,90 @@ from ..topology.persistence import distance_matrix, edge_lengths, minimum_spanni
 VARIANTS = ('symmetric', 'sorted', 'bottleneck', 'wasserstein', 'rtd_lite', 'distance_mse')
 NORMALISE = ('none', 'released', 'mean')
 
-def _mean_distance(matrix): return matrix.sum()/(len(matrix)*(len(matrix) - 1))
-
-def _scales(images, pixel_distances, feature_distances, normalise, terms):
-    "What pixel and feature distances are divided by, and what a sum of that many terms is divided by"
-    if normalise == 'none': return 1., 1., 1.
-    if normalise == 'released': return math.sqrt(4*images[0].numel()), 1., float(len(images))
+def _mean_distance(matrix):
     tiny = torch.finfo(torch.float32).tiny
-    return _mean_distance(pixel_distances).clamp_min(tiny), _mean_distance(feature_distances).clamp_min(tiny), float(terms)
+    return (matrix.sum()/(len(matrix)*(len(matrix) - 1))).clamp_min(tiny)
 
-def isa_loss(images:torch.Tensor,       # (n, c, h, w) clean pixels in -1..1
-             features:torch.Tensor,     # (n, d) features of the perturbed batch, not normalised
-             variant:str='symmetric',   # "symmetric" (eq. 2), "sorted" (released code), "bottleneck", "wasserstein" (Table 8), "rtd_lite" or "distance_mse"
-             normalise:str='none',      # "none" (eq. 2 as printed), "released" or "mean"
-            )->torch.Tensor:            # scalar, differentiable in `features`, float32 or float64
+def _scales(images, pixel_distances, feature_distances, normalise):
+    "What pixel and what feature distances are divided by"
+    if normalise == 'none': return 1., 1.
+    if normalise == 'released': return math.sqrt(4*images[0].numel()), 1.
+    return _mean_distance(pixel_distances), _mean_distance(feature_distances)
+
+def _terms(n, variant, normalise):
+    "What a sum is divided by"
+    if normalise == 'none': return 1.
+    if normalise == 'released': return float(n)
+    return (n - 1)*(n/2 if variant == 'distance_mse' else 1.)
+
+# %% ../../nbs/40_losses/30_ptsa.ipynb #35329fbb
+class _Space(NamedTuple):
+    "A batch in one space"
+    points: torch.Tensor|None # of which lengths carry a gradient; None: lengths are looked up
+    distances: torch.Tensor   # (n, n) without gradient
+    scale: torch.Tensor|float # that distances and lengths are divided by
+    tree: torch.Tensor        # (n - 1, 2) pairs
+
+    def lengths(self, pairs):
+        if self.points is None: return self.distances[pairs[:, 0], pairs[:, 1]]/self.scale
+        return edge_lengths(self.points, pairs)/self.scale
+
+# %% ../../nbs/40_losses/30_ptsa.ipynb #0f0bed08
+def _spaces(images, features, normalise):
+    "Pixels and features of one batch"
+    matrices = distance_matrix(images), distance_matrix(features)
+    scales = _scales(images, *matrices, normalise)
+    trees = [minimum_spanning_edges(matrix[None])[0] for matrix in matrices]
+    return [_Space(points, *parts) for points, *parts in zip((None, features), matrices, scales, trees)]
+
+# %% ../../nbs/40_losses/30_ptsa.ipynb #b3d71b3c
+def _gap(a, b): return (a - b).square().sum()
+
+def _symmetric(pixels, features):
+    "Eq. 2: both trees in both spaces"
+    return sum(_gap(pixels.lengths(space.tree), features.lengths(space.tree)) for space in (pixels, features))/2
+
+def _discrepancy(variant, pixels, features):
+    "A sum over edges or pairs; for the bottleneck distance the largest term"
+    if variant == 'symmetric': return _symmetric(pixels, features)
+    if variant == 'distance_mse':
+        moving = differentiable_distances(features.points)/features.scale
+        return (pixels.distances/pixels.scale - moving).triu(1).square().sum()
+    if variant == 'rtd_lite':
+        scaled = [space.distances/space.scale for space in (pixels, features)]
+        return rtd_lite_sums(*scaled, pixels.lengths, features.lengths).mean()
+    deaths = [space.lengths(space.tree) for space in (pixels, features)]
+    if variant == 'sorted': return _gap(*deaths)
+    return bottleneck_h0(*deaths) if variant == 'bottleneck' else wasserstein_h0(*deaths)
+
+# %% ../../nbs/40_losses/30_ptsa.ipynb #299cef8d
+def isa_loss(images:torch.Tensor,     # (n, c, h, w) clean pixels in -1..1
+             features:torch.Tensor,   # (n, d) features of the perturbed batch, not normalised
+             variant:str='symmetric', # "symmetric" (eq. 2), "sorted" (released code), or another of VARIANTS
+             normalise:str='none',    # "none" (eq. 2 as printed), "released" or "mean"
+            )->torch.Tensor:          # scalar, differentiable in `features`, float32 or float64
     """Invariant structure alignment between pixels and features (TopoFR, eq. 2)
 
     A batch of one has no structure and gives 0; a NaN or infinite value gives NaN.
     The pairing is found in float64 and carries no gradient. "wasserstein" asks the host for its matching.
     """
-    one_of('variant', variant, VARIANTS); one_of('normalise', normalise, NORMALISE)
-    if len(images) != len(features): raise ValueError(f'{len(images)} images but {len(features)} features: isa_loss compares the same batch')
-    if len(images) < 2: return 0.*features.sum(dtype=torch.promote_types(features.dtype, torch.float32))
-    pixel_distances, feature_distances = distance_matrix(images), distance_matrix(features)
-    pixel_pairs, feature_pairs = (minimum_spanning_edges(d[None])[0] for d in (pixel_distances, feature_distances))
-    terms = (len(images) - 1)*(len(images)/2 if variant == 'distance_mse' else 1)
-    pixel_scale, feature_scale, count = _scales(images, pixel_distances, feature_distances, normalise, terms)
-    pixel_length = lambda pairs: pixel_distances[pairs[:, 0], pairs[:, 1]]/pixel_scale
-    feature_length = lambda pairs: edge_lengths(features, pairs)/feature_scale
-    gap = lambda a, b: (a - b).square().sum()/count
-    pixel_deaths, feature_deaths = pixel_length(pixel_pairs), feature_length(feature_pairs)
-    if variant == 'bottleneck': loss = bottleneck_h0(pixel_deaths, feature_deaths)
-    elif variant == 'rtd_lite': loss = rtd_lite_sums(pixel_distances/pixel_scale, feature_distances/feature_scale, pixel_length, feature_length).mean()/count
-    elif variant == 'distance_mse':
-        loss = (pixel_distances/pixel_scale - differentiable_distances(features)/feature_scale).triu(1).square().sum()/count
-    elif variant == 'wasserstein': loss = wasserstein_h0(pixel_deaths, feature_deaths)/count
-    elif variant == 'sorted': loss = gap(pixel_deaths, feature_deaths)
-    else: loss = (gap(pixel_deaths, feature_length(pixel_pairs)) + gap(pixel_length(feature_pairs), feature_deaths))/2
-    return loss.to(torch.promote_types(features.dtype, torch.float32))
+    one_of('variant', variant, VARIANTS)
+    one_of('normalise', normalise, NORMALISE)
+    if len(images) != len(features):
+        raise ValueError(f'{len(images)} images but {len(features)} features: isa_loss compares the same batch')
+    features = at_least_float32(features)
+    if len(images) < 2: return 0.*features.sum()
+    with torch.autocast(features.device.type, enabled=False):
+        loss = _discrepancy(variant, *_spaces(images, features, normalise))
+        if variant != 'bottleneck': loss = loss/_terms(len(images), variant, normalise)
+        return loss.to(features.dtype)
 
 # %% ../../nbs/40_losses/30_ptsa.ipynb #e368ad9c
 def structure_discrepancy(images:torch.Tensor,     # (n, ...) pixels
                           features:torch.Tensor,   # (n, d) features of the same samples
                           variant:str='symmetric', # as in `isa_loss`
-                         )->tuple:                 # raw (grows with n), normalised (a share of the mean distance)
+                         )->tuple[float, float]:   # raw (grows with n), normalised (a share of the mean distance)
     "Discrepancy of two structures, to be compared across batch sizes in its second form"
-    with torch.no_grad(): raw, mean = (isa_loss(images, features, variant, normalise).item() for normalise in ('none', 'mean'))
+    with torch.no_grad():
+        raw, mean = (isa_loss(images, features, variant, normalise).item() for normalise in ('none', 'mean'))
     return raw, math.sqrt(mean) if variant in ('symmetric', 'sorted', 'distance_mse') else mean

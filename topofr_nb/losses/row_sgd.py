@@ -31,7 +31,9 @@ class RowSGD(torch.optim.SGD):
 
     @torch.no_grad()
     def _step_rows(self, group, p, grad):
-        grad, state, momentum = in_order(grad), self.state[p], group['momentum']
+        grad = in_order(grad)
+        state = self.state[p]
+        momentum = group['momentum']
         if momentum and state.get('momentum_buffer') is None: state['momentum_buffer'] = torch.zeros_like(p)
         for rows, change in zip(grad._indices()[0].split(ROWS_AT_ONCE), grad._values().split(ROWS_AT_ONCE)):
             weight = p.index_select(0, rows)
@@ -64,7 +66,8 @@ def clip_gradients(parameters,     # of the whole model, in the same order in ev
                   )->torch.Tensor: # 0-d norm before clipping, of the whole model, the same in every process
     "`torch.nn.utils.clip_grad_norm_` for sparse gradients and for models with shards in other processes"
     if not max_norm > 0: raise ValueError(f'max_norm = {max_norm} is not valid; expected a number above 0')
-    whole, shards = [], []
+    whole = []
+    shards = []
     for p in parameters:
         if p.grad is None: continue
         p.grad = in_order(p.grad)

@@ -59,11 +59,13 @@ def _uniform_density(x, easy, pi, rule):
     hard = 1 - easy
     if rule == 'moments': weight = hard/hard.sum()
     else: weight = hard/(1 - pi)/easy.sum()
-    eta1, eta2 = (weight*x).sum(), (weight*x.square()).sum()
+    eta1 = (weight*x).sum()
+    eta2 = (weight*x.square()).sum()
     if rule == 'released':
         square = 3*eta2 - eta1**2
         return (0.5/square.clamp_min(1e-3).sqrt()).masked_fill(square.abs() < 1e-3, 1e-3)
-    variance, widest = eta2 - eta1**2, x.abs().amax()
+    variance = eta2 - eta1**2
+    widest = x.abs().amax()
     return torch.where(variance > 1e-12*widest**2, 0.5/(3*variance).clamp_min(1e-30).sqrt(), 0.5/widest)
 
 # %% ../../nbs/40_losses/40_sde.ipynb #46768d72
@@ -98,11 +100,14 @@ def _expectation_maximisation(x, rule, iterations=ITERATIONS, tolerance=TOLERANC
 # %% ../../nbs/40_losses/40_sde.ipynb #867df465
 def _em_map(x, rule):
     "One step of EM as a map of (c, log v), in few operations"
-    n, widest, released = len(x), x.abs().amax().square(), rule == 'released'
+    n = len(x)
+    widest = x.abs().amax().square()
+    released = rule == 'released'
     exponents = torch.stack([-x.square(), x.square()])/2
     moments = torch.stack([torch.ones_like(x), x, x.square()], 1)
     signs = torch.stack([torch.ones_like(x[:1]), -torch.ones_like(x[:1])])
-    floor, tiny = _floor(x, rule), 1e-12*widest
+    floor = _floor(x, rule)
+    tiny = 1e-12*widest
 
     def em(state):
         e, h = torch.addcdiv(signs*state[0], exponents, state[1].exp()).sigmoid()@moments
@@ -161,7 +166,8 @@ def fit_gum(signed_entropy:torch.Tensor, # (n,) entropies with signs
     if signed_entropy.ndim != 1:
         raise ValueError(f'signed_entropy has shape {tuple(signed_entropy.shape)}; expected (n,)')
     x = signed_entropy.detach().to(torch.float32 if signed_entropy.device.type == 'mps' else torch.float64)
-    n, size = len(x), x.abs()
+    n = len(x)
+    size = x.abs()
     nothing = torch.zeros_like(at_least_float32(signed_entropy.detach()))
     if n < 4: return GUM(x.new_ones(()), x.new_zeros(()), x.new_zeros(()), nothing)
     one_size = size.amax() - size.amin() <= 1e-12*size.amax()
@@ -181,7 +187,8 @@ def structure_damage_score(hard_posterior:torch.Tensor, # (n,) in 0..1
                            detach:bool=True,            # no gradient through the score
                           )->torch.Tensor:              # (n,) in 0..2**power, float32 or float64
     "SDS, the weight of each sample (TopoFR, eq. 8)"
-    hard_posterior, target_prob = at_least_float32(hard_posterior), at_least_float32(target_prob)
+    hard_posterior = at_least_float32(hard_posterior)
+    target_prob = at_least_float32(target_prob)
     if one_of('rule', rule, ('paper', 'released')) == 'released': target_prob = target_prob.trunc()
     score = (1 + hard_posterior)**power*(1 - target_prob)
     return score.detach() if detach else score

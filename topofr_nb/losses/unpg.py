@@ -28,7 +28,8 @@ def box_whisker(negatives:torch.Tensor, # (k,) cosines; k may be 0
     if not r >= 0: raise ValueError(f'r = {r} is not valid; expected 0 or more (papers: 1.0 and 1.5)')
     if len(negatives) == 0 or r == float('inf'): return negatives
     values = negatives.detach().sort().values
-    low, high = values[int(0.25*len(values))], values[int(0.75*len(values))]
+    low = values[int(0.25*len(values))]
+    high = values[int(0.75*len(values))]
     reach = r*(high - low)
     return negatives[(negatives >= low - reach) & (negatives <= high + reach)]
 
