@@ -50,6 +50,7 @@ def _system_code(error, folder):
         return int(found[1]) if found else None
     if error.filename is None or str(error.filename).startswith(str(folder)): return error.errno
 
+# %% ../nbs/05_files.ipynb #b8422ddb
 @contextmanager
 def clear_errors(target:str|Path, # what is being written
                 ):
@@ -64,9 +65,11 @@ def clear_errors(target:str|Path, # what is being written
 # %% ../nbs/05_files.ipynb #f0610c55
 def _started(pid):
     "Clock tick at which a process began, None where there is none (or no /proc)"
-    try: return int(Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[19])
-    except (OSError, IndexError, ValueError): return None
+    try: state, *rest = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
+    except (OSError, ValueError): return None
+    return None if state in 'ZX' else int(rest[18]) # a zombie writes no more
 
+# %% ../nbs/05_files.ipynb #b9691ff7
 def _machine():
     "This machine since its last start"
     try: return Path('/proc/sys/kernel/random/boot_id').read_text().strip()
@@ -77,6 +80,7 @@ def _namespace():
     try: return os.readlink('/proc/self/ns/pid')
     except OSError: return ''
 
+# %% ../nbs/05_files.ipynb #1713c0de
 def process_record()->dict:
     "Who this process is"
     pid = os.getpid()
@@ -91,12 +95,14 @@ def _kernel_lock(descriptor):
     except OSError as error: return False if error.errno in (errno.EACCES, errno.EAGAIN) else None
     return True
 
+# %% ../nbs/05_files.ipynb #d82190fb
 def _is_gone(record, locked):
     "Whether the owner that a lock file names has ended"
     if record.get('machine') != _machine(): return record.get('host') == platform.node() # started anew since
     if record.get('ids') != _namespace() or record.get('started') is None: return bool(locked) # the kernel alone knows
     return _started(record.get('pid')) != record.get('started')
 
+# %% ../nbs/05_files.ipynb #6d6dfd8c
 def _read_record(descriptor):
     "The record of a lock file; {} when it has none"
     os.lseek(descriptor, 0, os.SEEK_SET)
@@ -121,6 +127,7 @@ def _same_file(descriptor, path):
     try: return os.path.samestat(os.fstat(descriptor), os.stat(path))
     except FileNotFoundError: return False
 
+# %% ../nbs/05_files.ipynb #b5cad8a1
 def _try_lock(path, what):
     "Descriptor of the lock file, locked and signed; None if it lost its name meanwhile; raises InUse"
     if HELD.get(os.path.realpath(path)) == os.getpid(): raise _in_use(path, what, process_record())
@@ -187,6 +194,7 @@ def _own_place(home):
         with suppress(FileNotFoundError): place.mkdir(parents=True)
     return place
 
+# %% ../nbs/05_files.ipynb #968cfb2d
 @contextmanager
 def _aside(target):
     "Yield a path of our own beside `target`, and the file mode that the umask gives"
@@ -216,6 +224,7 @@ def _settle(path, mode):
     if len(files) > MANY_FILES: return os.sync() # one call for all
     for file in files: _sync(file)
 
+# %% ../nbs/05_files.ipynb #58f535a1
 @contextmanager
 def write_aside(path:str|Path,       # file to replace
                 durable:bool=True,   # whether it must survive a power cut; False for thousands of small files
@@ -316,6 +325,7 @@ def _reserve(file, size):
     for start in range(0, size, len(blank)): file.write(blank[:size - start])
     file.flush()
 
+# %% ../nbs/05_files.ipynb #500393b3
 def allocate(path:str|Path, # .npy file to make
              shape:tuple,   # of the array
              dtype,         # of the array
@@ -345,6 +355,7 @@ def file_digest(path:str|Path,
             if bar is not None: bar.update(len(part))
     return digest.hexdigest()
 
+# %% ../nbs/05_files.ipynb #ffb99d8c
 def _digest_of(lines): return hashlib.sha256('\n'.join(lines).encode()).hexdigest()
 
 def _stat_line(path):
@@ -365,6 +376,7 @@ def _settled(files):
     "Whether the last change of all files is older than the clock's grain"
     return all(max(s.st_mtime, s.st_ctime) < time.time() - CLOCK for s in map(os.stat, files))
 
+# %% ../nbs/05_files.ipynb #874ed4c5
 def _group_digest(files, known, fresh, bar):
     "Digest of the files of one folder, from `known` or from their bytes; what is new goes to `fresh`"
     key = _digest_of(map(_stat_line, files))
@@ -383,6 +395,7 @@ def _digest_cache(cache):
         if cache: raise
         return None
 
+# %% ../nbs/05_files.ipynb #0cbef178
 def content_digest(paths,                    # path, or paths in the order that counts
                    cache:str|Path|None=None, # folder of the remembered digests, see `cache_folder`
                    progress:bool=False,      # show a bar while files are read
