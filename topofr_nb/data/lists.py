@@ -39,6 +39,7 @@ def _not_text(path, data, at, encoding, reason):
     return ValueError(f'{path} line {line}: byte {at + 1} of the file (0x{data[at]:02x}) {reason}. '
                       'Valid: UTF-8, or the encoding that a byte mark announces')
 
+# %% ../../nbs/10_data/14_lists.ipynb #00c27091
 def read_text(path:str|Path, # a text file
              )->str:         # without its byte mark
     "The text of a list; ValueError names line and byte when it is not text"
@@ -55,6 +56,7 @@ def read_text(path:str|Path, # a text file
 # %% ../../nbs/10_data/14_lists.ipynb #640502f0
 def _is_comment(line): return line == '#' or line.startswith(('# ', '#\t'))
 
+# %% ../../nbs/10_data/14_lists.ipynb #ca358348
 def numbered_lines(path:str|Path, # a text file
                   )->list[tuple[int, str]]: # line numbers from 1, lines without the blanks around them
     "The lines of a list that are neither blank nor a comment"
@@ -110,6 +112,7 @@ def _unpadded(word):
     "A number, or letters and a number behind them, without leading zeros"
     return re.sub(r'^([^\W\d_]*)0+(?=[0-9]+$)', r'\1', word)
 
+# %% ../../nbs/10_data/14_lists.ipynb #be71a6cc
 def person_key(name:str|int, # a person's name or number, as a list or a folder spells it
               )->str:        # not to be shown: only equal or not
     "The form under which two spellings of one person's name are equal"
@@ -125,6 +128,7 @@ def _form_of(name, any_case):
     form = unicodedata.normalize('NFC', name)
     return unicodedata.normalize('NFC', form.casefold()) if any_case else form
 
+# %% ../../nbs/10_data/14_lists.ipynb #6bdcd0b2
 class Files:
     "Files below a folder, found by name regardless of the Unicode form"
     def __init__(self,

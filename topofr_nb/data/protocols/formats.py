@@ -60,6 +60,7 @@ def _find(protocol, pairs, root):
                                 f'{protocol!r} in pairs')
     return beside
 
+# %% ../../../nbs/10_data/40_protocols/50_formats.ipynb #52e2663c
 def _check_kind(protocol, kind, path):
     "ValueError when a name and what lies there do not go together"
     also = dict(pairs=(*PAIRS, 'kface'), cfp=('cfp_fp', 'cfp_ff'))
@@ -84,6 +85,7 @@ def _read(kind, path, root, image_size):
     if kind in ('cfp', 'rfw'): return (read_cfp if kind == 'cfp' else read_rfw)(path, root, image_size)
     return (read_mfr if kind == 'mfr' else read_megaface)(path, image_size=image_size)
 
+# %% ../../../nbs/10_data/40_protocols/50_formats.ipynb #3ee265e5
 def _open_list(protocol, path, folder, image_size, crop):
     "A pair list or a .bin; only pictures of LFW as they were published are cut"
     people = None if folder is None or path.suffix.lower() == '.bin' else lfw_people(folder)
@@ -95,6 +97,7 @@ def _open_list(protocol, path, folder, image_size, crop):
     images = CentreCrop(ImageFiles(found.images.paths, LFW_SIDE), image_size=image_size)
     return replace(found, images=images, form=f'{found.form}; the middle of pictures of {LFW_SIDE}x{LFW_SIDE}')
 
+# %% ../../../nbs/10_data/40_protocols/50_formats.ipynb #6c4b570c
 def _named(found, name):
     "The set under the name that was asked for"
     if isinstance(found, ProtocolSets): return found[name] if name in found else found

@@ -74,6 +74,7 @@ def _probes(folder):
     if loose is not None: raise ValueError(f'{path} names {loose!r}. Valid: lines person/image')
     return path, paths, [p.split('/')[-2] for p in paths]
 
+# %% ../../../nbs/10_data/40_protocols/30_megaface.ipynb #7a2c9247
 def _longest(folder):
     "Length: file of the devkit's lists of distractors"
     places = [place for place in (folder, folder/'templatelists') if place.is_dir()]
@@ -81,6 +82,7 @@ def _longest(folder):
     matches = [(re.fullmatch(re.escape(MEGAFACE) + r'_(\d+)_1', path.name), path) for path in files]
     return {int(match[1]): path for match, path in matches if match}
 
+# %% ../../../nbs/10_data/40_protocols/30_megaface.ipynb #f08b137f
 def _distractors(folder, count):
     "(list file, paths) of `count` distractors; None takes all"
     lists, path = _longest(folder), folder/'megaface_lst'
@@ -102,6 +104,7 @@ def _noises(path, parts):
     "The last `parts` of the names in a list of files to leave out; a line may begin with a number and a tab"
     return {_tail(line.split('\t')[-1], parts) for line in _list(path)} if path.is_file() else set()
 
+# %% ../../../nbs/10_data/40_protocols/30_megaface.ipynb #57c537a6
 def _located(path, names, images):
     "Files of the names of a list; ValueError or FileNotFoundError for an empty list, a name twice, missing files"
     if not names: raise ValueError(f'{path} lists no images')

@@ -56,6 +56,7 @@ def _entries(folder):
 
 def _files(folder): return [e.path for e in _entries(folder) if os.path.splitext(e.name)[1].lower() in EXTENSIONS]
 
+# %% ../../../nbs/10_data/40_protocols/35_mfr.ipynb #002da067
 def _read_subset(folder, name):
     "(path, person, masked) of every image of a subset"
     people = [e.path for e in _entries(folder/name) if e.is_dir()]
@@ -80,11 +81,13 @@ def _union(parts):
         first = faces[-1][1] + 1
     return faces
 
+# %% ../../../nbs/10_data/40_protocols/35_mfr.ipynb #b2a7bc40
 def _group(faces, name, image_size):
     paths, people, masked = zip(*faces)
     masked = torch.tensor(masked) if name == 'mask' else None
     return GroupSet(ImageFiles(paths, image_size), torch.tensor(people), masked, name, FARS[name])
 
+# %% ../../../nbs/10_data/40_protocols/35_mfr.ipynb #7c5e5e44
 def read_mfr(folder:str|Path,    # <folder>/<subset>/<person>/<image>, with one or more of the seven subsets
              image_size:int=112, # height and width, in pixels
             )->GroupSets:

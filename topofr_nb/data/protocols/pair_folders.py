@@ -25,6 +25,7 @@ def find_cfp(folder:str|Path, # CFP as unpacked, its Protocol, or a folder of Sp
 
 _NUMBER_FORM = "'number path', as '1 ../Data/Images/001/frontal/01.jpg'"
 
+# %% ../../../nbs/10_data/40_protocols/15_pair_folders.ipynb #2265dce7
 def _numbered_images(path):
     "Number: person/pose/image of a list of CFP; ValueError names the line"
     if not path.is_file():
@@ -50,6 +51,7 @@ def _numbers(path, images_a, images_b):
                              f'Valid: 1..{max(images_a)},1..{max(images_b)}') from None
     return pairs
 
+# %% ../../../nbs/10_data/40_protocols/15_pair_folders.ipynb #f9316465
 def _split(protocol, kind, images):
     "Pairs, flags, folds and files of a split"
     folders = sorted((f for f in (protocol/'Split'/kind).iterdir() if f.name.isdigit()), key=lambda f: int(f.name))

@@ -53,6 +53,7 @@ def _misfit(words):
     pair = max(FLAGS, key=lambda pair: sum(word in pair for word in words))
     return next(i for i, word in enumerate(words) if word not in pair)
 
+# %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #cfca7aa2
 def read_flags(texts:Sequence[str] # n flags, or folds with 0 for two people
               )->tuple[np.ndarray, np.ndarray|None]: # (n,) bool: one person; (n,) int64 folds or None
     "What the last column of a list says; ValueError holds the position of a flag that does not fit"
@@ -86,6 +87,7 @@ def _parts(path):
     *folders, file = path.replace('\\', '/').split('/')
     return *folders, re.sub(r'[_-]?\d+$', '', file.rsplit('.', 1)[0])
 
+# %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #a7699eb7
 def people_by_agreement(a:Sequence[str], # n paths
                         b:Sequence[str], # n paths
                         same:Sequence,   # (n,) bool
@@ -112,6 +114,7 @@ def _is_path_line(fields):
     first, second, third = map(_is_number, fields)
     return first and second and third or not second and _is_flag(fields[2]) or not third and _is_flag(fields[0])
 
+# %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #cf05cc47
 @dataclass(frozen=True)
 class PairForm:
     "How a line of a list looks"
@@ -119,6 +122,7 @@ class PairForm:
     lists:str      # who publishes this form
     fits:Callable  # fields of a line -> bool
 
+# %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #083e18ec
 PAIR_FORMS = dict(
     people=PairForm("'name i j' or 'name i name j'", 'LFW, XQLFW, RFW, MFR2', _is_person_line),
     paths=PairForm("'path_a,path_b,same' with same 0 or 1 (or -1, True, False, yes, no, same, diff)",
@@ -162,6 +166,7 @@ _ROLES = dict(flag=re.compile(r'(is_?)?same|label|flag|match|target|genuine|is_?
 
 def _role(column): return next((role for role, words in _ROLES.items() if words.fullmatch(column.strip())), None)
 
+# %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #68fc1b6b
 def split_header(rows:list[tuple[int, list[str]]], # numbered fields of a list
                 )->tuple[list[str], list]: # counts or names of columns, empty where there is none; the other rows
     "The first line of a list, when it is not a pair, apart from the others"
@@ -200,6 +205,7 @@ def _once(path, numbers, sides):
         if first != number:
             raise ValueError(f"{path} line {number}: '{a} {b}' is the pair of line {first} again; list each pair once")
 
+# %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #c815c901
 def _flags(path, rows, at, lines):
     "Flags and folds of a column; ValueError names the line"
     try: return read_flags([fields[at] for _, fields in rows])
@@ -207,6 +213,7 @@ def _flags(path, rows, at, lines):
         number, fields = rows[int(str(error))]
         raise ValueError(f"{path} line {number}: {' '.join(fields)!r} is not {lines}") from None
 
+# %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #ffb986f1
 def _people(path, rows):
     "Pairs of LFW's form"
     sides, same = [], []
@@ -219,6 +226,7 @@ def _people(path, rows):
         sides.append((Side(fields[0], int(fields[1])), Side(other, int(fields[-1]))))
     return [number for number, _ in rows], sides, np.array(same, dtype=bool), None
 
+# %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #aa60ed6c
 def _paths(path, rows):
     "Pairs of lines of two paths and a flag, which may stand first"
     first = not all(_is_flag(fields[2]) for _, fields in rows)
@@ -238,6 +246,7 @@ def _two_lines(path, rows, form):
                              f"pair, whose two lines end alike")
     return rows[::2], rows[1::2]
 
+# %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #4f8b56a0
 def _with_folds(path, rows):
     "Pairs of CALFW's form"
     first, second = _two_lines(path, rows, 'folds')
@@ -249,6 +258,7 @@ def _with_folds(path, rows):
                          f'of images with labels is not a pair list')
     return [number for number, _ in first], sides, same, folds
 
+# %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #6cf85921
 def _by_names(path, rows):
     "Pairs of SLLFW's form: one person where the folders are equal"
     first, second = _two_lines(path, rows, 'names')
@@ -273,12 +283,14 @@ def _promised(path, counts, same):
     whole = len(numbers) == 2 and numbers[0] > 1 and (same.reshape(numbers[0], -1).sum(1) == each).all()
     return np.arange(len(same))//(2*each) if whole else None
 
+# %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #1a263306
 def _in_words(form, header):
     "What was recognised: the lists that look so, and how"
     lists, lines = PAIR_FORMS[form].lists, PAIR_FORMS[form].lines.split(' with')[0]
     if form == 'people': lists = 'LFW, XQLFW' if header else 'RFW, MFR2'
     return f'as {lists}: {lines}' + (f" below '{' '.join(header)}'" if header else '')
 
+# %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #5e1fbe56
 def _whole_rows(path):
     "The rows of a list, without empty fields at their ends"
     rows = list(numbered_rows(path))
@@ -293,6 +305,7 @@ def _numbered(names):
     place = {name: i for i, name in enumerate(dict.fromkeys(names))}
     return np.array([place[name] for name in names], dtype=np.int64)
 
+# %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #ab53e68d
 def _parse(path):
     "The pairs of one file"
     header, rows = split_header(_whole_rows(path))
@@ -318,6 +331,7 @@ def _interleaved(positives, negatives):
     at = np.concatenate([(np.arange(n) + 0.5)/n for n in (positives, negatives)])
     return np.argsort(at, kind='stable')
 
+# %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #4e922a87
 def _sibling(path):
     "`mismatchpairs*.csv` for `matchpairs*.csv` and the other way round"
     name = path.name.replace('match', 'mismatch').replace('mismismatch', 'match')
@@ -325,6 +339,7 @@ def _sibling(path):
         raise FileNotFoundError(f'{path} holds one kind of pairs, and both kinds are needed: {name} is not beside it')
     return path.with_name(name)
 
+# %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #5866bb07
 def _with_sibling(path, first):
     "Both files of a split as one list"
     second = _parse(other := _sibling(path))

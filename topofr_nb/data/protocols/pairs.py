@@ -90,6 +90,7 @@ def half_each(pairs, n):
                          'cannot hold both kinds')
     return torch.cat([k[torch.arange(half)*len(k)//half] for k in kinds]).sort().values
 
+# %% ../../../nbs/10_data/40_protocols/10_pairs.ipynb #b0d87b62
 def _only(pairs, chosen):
     "Some pairs of a set, their images numbered anew; folds stay while each of them holds both kinds"
     needed, index = torch.stack([pairs.index_a[chosen], pairs.index_b[chosen]]).unique(return_inverse=True)

@@ -64,6 +64,7 @@ def _blocks(path, size=BYTES_AT_ONCE):
             yield line, block
             line += block.count(b'\n')
 
+# %% ../../../nbs/10_data/40_protocols/20_template_lists.ipynb #570545a4
 def _is_regular(block, columns):
     "Whether every line is `columns` runs of 1..18 digits with one separator between"
     text = np.frombuffer(block, np.uint8)
@@ -73,6 +74,7 @@ def _is_regular(block, columns):
     widths = np.diff(gaps, prepend=-1) - 1
     return widths.min() > 0 and widths.max() < 19
 
+# %% ../../../nbs/10_data/40_protocols/20_template_lists.ipynb #c2ea774d
 def _integers(path, line, block, columns, form):
     "(lines, columns) int64; ValueError with the line"
     if _is_regular(block, columns): return np.fromstring(block, np.int64, sep=' ').reshape(-1, columns)
@@ -97,6 +99,7 @@ def _key(i, j):
     "One number for the two of a pair, in either order"
     return np.minimum(i, j).astype(np.int64) << 32 | np.maximum(i, j)
 
+# %% ../../../nbs/10_data/40_protocols/20_template_lists.ipynb #1a44a1ff
 def _duplicated(path, a, b, rank):
     "The error for the first pair that came before"
     first, where, again = np.unique(_key(rank(a), rank(b)), return_index=True, return_inverse=True)
@@ -120,6 +123,7 @@ def _checked(path, line, rows, rank):
         raise ValueError(f'{path} line {line + i}: template {rows[i, side]} has no images')
     return ranks
 
+# %% ../../../nbs/10_data/40_protocols/20_template_lists.ipynb #dd3a80d6
 def read_template_pairs(path:str|Path,        # lines 'template template label'
                         templates:np.ndarray, # (t,) int64 ids that have images, ascending
                        )->tuple[torch.Tensor, torch.Tensor, torch.Tensor]: # (p,) int64 ids, (p,) int64 ids, (p,) bool
@@ -156,6 +160,7 @@ def _subject_rows(path):
             raise ValueError(f'{path} line {number}: {text!r} has no whole TEMPLATE_ID and SUBJECT_ID') from None
         yield number, template, subject
 
+# %% ../../../nbs/10_data/40_protocols/20_template_lists.ipynb #b855339b
 def read_template_subjects(path:str|Path,        # comma-separated, with a header
                            templates:np.ndarray, # (t,) int64 ids that have images
                           )->tuple[torch.Tensor, torch.Tensor]: # (g,) int64 template ids, (g,) int64 subjects

@@ -97,6 +97,7 @@ def _check_names(media, names, faces, others):
     raise ValueError(f'{media} line {i + 1} is about {names[i]} and {faces} line {i + 1} about {others[i]}; '
                      'both must name the same image')
 
+# %% ../../../nbs/10_data/40_protocols/25_templates.ipynb #3e679f12
 def _image_paths(media, names, crops):
     "Files of the images; FileNotFoundError counts and names those that are not there"
     if not crops.is_dir(): raise FileNotFoundError(f'{crops}, the folder of the images, does not exist')
@@ -107,6 +108,7 @@ def _image_paths(media, names, crops):
         raise FileNotFoundError(f'{media} names {count} not in {crops}: {named}')
     return [f'{crops}/{name}' for name in names]
 
+# %% ../../../nbs/10_data/40_protocols/25_templates.ipynb #b49b592f
 def _read_images(folder, kind):
     "Files, landmarks, template ids, media ids, detector scores"
     media, faces = (folder/'meta'/f'{kind}_{name}.txt' for name in ('face_tid_mid', 'name_5pts_score'))
@@ -152,6 +154,7 @@ def _write_images(aside, kind, templates, names, landmarks):
     face_lines = (f'{name} {p} {s:.6f}' for name, p, s in zip(names, points, scores))
     _write_lines(aside/'meta'/f'{kind}_name_5pts_score.txt', face_lines)
 
+# %% ../../../nbs/10_data/40_protocols/25_templates.ipynb #a3bb1433
 def _write_subjects(aside, kind, templates, names):
     "The tables of galleries and probes, a row for each image"
     files = defaultdict(list)
@@ -162,6 +165,7 @@ def _write_subjects(aside, kind, templates, names):
         rows = (f'{t},{s},loose_crop/{name}' for t, s in zip(chosen.tolist(), subjects.tolist()) for name in files[t])
         _write_lines(aside/'meta'/f'{kind}_1N_{part}.csv', ('TEMPLATE_ID,SUBJECT_ID,FILENAME', *rows))
 
+# %% ../../../nbs/10_data/40_protocols/25_templates.ipynb #c8bf8950
 def write_ijb(folder:str|Path,         # a new folder
               templates:TemplateSet,   # its name says "ijbb" or "ijbc"; its images are not used
               encoded:Iterable[bytes], # (n,) image files

@@ -47,6 +47,7 @@ def _groups(rows):
     for i, (_, _, nuisance) in enumerate(rows): groups[tuple(nuisance.items())].append(i)
     return ((dict(nuisance), index) for nuisance, index in groups.items())
 
+# %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #ae377248
 def draw(rows:list[Row],
          seed:int=0,             # of the population
          label:str|None=None,    # shown beside a bar; None shows no bar
@@ -83,6 +84,7 @@ def _years(gap):
         return WILD | dict(age=young), WILD | dict(age=young + gap)
     return ages
 
+# %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #77992bcf
 def _sides(*yaws): return tuple(dict(mask=0, yaw=yaw) for yaw in yaws)
 
 CONDITIONS = dict( # from a uniform number in [0, 1) to the nuisance of both images
@@ -93,6 +95,7 @@ CONDITIONS = dict( # from a uniform number in [0, 1) to the nuisance of both ima
     syn_cplfw=lambda u: _sides((25, 60), (-60, -25)) if u < .5 else _sides((-60, -25), (25, 60)))
 ALIKE = ('syn_calfw', 'syn_cplfw')
 
+# %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #d582e5ea
 def _others(name, ids, seed):
     "Of each person of a fold the person of its negative pair: the next one, or the next by skin tone"
     order = torch.arange(len(ids))
@@ -130,6 +133,7 @@ def _frame(t):
     return dict(yaw=(-55 + 5*t, 35 + 5*t), pitch=(-12 + 2*t, 8 + 2*t), expression=(.1*t, .5 + .1*t), mask=0,
                 blur=(.4, 1.4), jpeg=(25, 70))
 
+# %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #cadaab24
 def _templates(occlusion):
     "The three templates of a subject as (shot, nuisance): a gallery's, and two probes"
     hidden = dict(occlusion=occlusion)
@@ -158,6 +162,7 @@ def _template_pairs(size, strangers):
     same[:, 0] = True
     return pairs, same.flatten()
 
+# %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #3f21494b
 def template_plan(first:int,         # identity
                   size:int,          # subjects, 2 or more
                   seed:int=0,
@@ -207,6 +212,7 @@ def _childlike(f): return (f['head_height'] < .73) & (f['eye_open'] > .07) & (f[
 
 def _tone(quarter): return lambda f: (f['skin']*4).long() == quarter
 
+# %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #d3d2366c
 def group_plan(first:int, # identity
                size:int,  # people in each of the six subsets, 2 or more
                seed:int=0,
@@ -236,6 +242,7 @@ def _studio(s, l, e, c):
                 pitch=(-4, 4), roll=(-2, 2), occlusion=0, eyes_closed=0, background=.2, age=35, blur=(0, .5),
                 noise=(0, 3), jpeg=100)
 
+# %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #814111b8
 def grid_plan(first:int, # identity
               size:int,  # people, 2 or more
               seed:int=0,

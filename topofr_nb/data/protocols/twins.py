@@ -33,6 +33,7 @@ def _write_pairs(folder, name, first, size, seed, label):
     rows, same = pair_plan(name, first, size, seed)
     write_bin(folder/f'{name}.bin', map(encode_jpeg, draw(rows, seed, label)), same)
 
+# %% ../../../nbs/10_data/40_protocols/45_twins.ipynb #3807d623
 def _write_megaface(folder, name, first, size, seed, label):
     "MegaFace's folder"
     probes, distractors = identification_plan(first, size, seed)
@@ -41,6 +42,7 @@ def _write_megaface(folder, name, first, size, seed, label):
     drawn = (map(encode_jpeg, draw(rows, seed, label)) for rows in (probes, distractors))
     write_megaface(folder, *map(zip, (probe_names, names), drawn))
 
+# %% ../../../nbs/10_data/40_protocols/45_twins.ipynb #adec7d51
 def _write_mfr(folder, name, first, size, seed, label):
     "MFR's folder"
     rows, places = group_plan(first, size, seed)
@@ -75,6 +77,7 @@ def _placements(n, seed):
     middle = (CANVAS - 1)/2 + 4*np.stack([x, y], 1)
     return np.concatenate([linear, (middle - linear.sum(2)*(SIZE - 1)/2)[..., None]], 2)
 
+# %% ../../../nbs/10_data/40_protocols/45_twins.ipynb #f6776fc2
 def _landmarks(places):
     "(n, 5, 2) where the alignment template lies in each crop"
     return np.array(TEMPLATE) @ places[:, :, :2].swapaxes(1, 2) + places[:, None, :, 2]
@@ -136,6 +139,7 @@ def _make(target, twin, about, label):
     except OSError: # another process may have been faster
         if not (target/'twin.json').is_file(): raise
 
+# %% ../../../nbs/10_data/40_protocols/45_twins.ipynb #b501f536
 def make_twin(name:str,           # of `TWINS`
               folder:str|Path,    # where the twin's folder `<name>-<size>-<seed>` lies, or will lie
               size:int|None=None, # in the twin's unit; None is the table's default
