@@ -54,17 +54,19 @@ class Highest:
 
 # %% ../../nbs/50_evaluation/47_all_pairs.ipynb #fda8c92f
 def _crossed(features, masked, block):
-    "Blocks of rows and columns that together hold each pair once; only pairs above the diagonal count where they are the same"
-    sides = [torch.arange(len(features))]*2 if masked is None else [torch.from_numpy(np.flatnonzero(x))
-                                                                    for x in (masked, ~masked)]
+    "Blocks (rows, columns, on the diagonal?) that together hold each pair once; on the diagonal only those above it"
+    sides = [torch.arange(len(features))]*2
+    if masked is not None: sides = [torch.from_numpy(np.flatnonzero(x)) for x in (masked, ~masked)]
     for i, rows in enumerate(sides[0].split(block)):
         for j, columns in enumerate(sides[1].split(block)):
             if masked is not None or i <= j: yield rows, columns, masked is None and i == j
 
+# %% ../../nbs/50_evaluation/47_all_pairs.ipynb #a75ac7cb
 def _above(scores, bar):
     "Flat positions of the scores above a bar; on the CPU numpy finds them ten times as fast as torch"
     above = scores.flatten() > bar
-    return torch.from_numpy(np.flatnonzero(above.numpy())) if above.device.type == 'cpu' else above.nonzero().flatten()
+    if above.device.type != 'cpu': return above.nonzero().flatten()
+    return torch.from_numpy(np.flatnonzero(above.numpy()))
 
 def _highest_negatives(features, labels, masked, k, block, device):
     "The `k` highest cosines of pairs of different people"
@@ -91,6 +93,7 @@ def _positives(features, labels, masked):
     return template_pair_scores(features, i, j)
 
 def _checked_faces(features, labels, masked):
+    "Unit float32 features, labels and masks as arrays, one for each image"
     features = unit_features(features).float()
     labels, masked = np.asarray(labels), None if masked is None else np.asarray(masked).astype(bool)
     for what, values in (('labels', labels), ('masked', masked)):
@@ -98,16 +101,18 @@ def _checked_faces(features, labels, masked):
             raise ValueError(f'{what} of shape {values.shape} for {len(features)} images')
     return features, labels, masked
 
+# %% ../../nbs/50_evaluation/47_all_pairs.ipynb #54e675d6
 def _tar(far, positives, highest, negatives):
     "TAR by the exact rule, from the positives and the highest negatives in falling order"
     if far*negatives < 1 - 1e-9: return TarAtFar(far, *[math.nan]*4, False)
     allowed = math.floor(far*negatives*(1 + 1e-12))
     bar = highest[allowed] if allowed < negatives else -math.inf
     hits = int((positives > bar).sum())
-    threshold = min([float(x.min()) for x in (positives[positives > bar], highest[highest > bar]) if len(x)],
-                    default=math.inf)
+    accepted = torch.cat([positives[positives > bar], highest[highest > bar]])
+    threshold = float(accepted.min()) if len(accepted) else math.inf
     return TarAtFar(far, hits/len(positives), threshold, *binomial_interval(hits, len(positives)), True)
 
+# %% ../../nbs/50_evaluation/47_all_pairs.ipynb #d071c38d
 def tar_all_pairs(features:torch.Tensor,       # (n, d), any length
                   labels:Sequence,             # (n,) integer person of each image
                   fars:Sequence,               # targets, 0..1
@@ -119,8 +124,8 @@ def tar_all_pairs(features:torch.Tensor,       # (n, d), any length
     features, labels, masked = _checked_faces(features, labels, masked)
     count, negatives = _pair_counts(labels, masked)
     if not count or not negatives:
-        raise ValueError(f'{len(labels)} images make {count} pairs of one person and {negatives} of two; both '
-                         f'kinds are needed')
+        raise ValueError(f'{len(labels)} images make {count} pairs of one person and {negatives} of two; '
+                         'both kinds are needed')
     for far in fars:
         if not 0 <= far <= 1: raise ValueError(f'FAR {far} is not a rate. Valid: 0..1')
     k = min(negatives, math.floor(max(fars)*negatives*(1 + 1e-12)) + 1)
@@ -149,17 +154,19 @@ class GroupScores(Result):
 
     def summary(self)->dict: # JSON values; None where the rate is not measurable
         "One line for each group"
-        groups = {}
-        for name, t in self.tar.items():
-            positives, negatives = self.pairs[name]
-            groups[name] = dict(far=t.far, tar=t.tar if t.measurable else None, low=t.low if t.measurable else None,
-                                high=t.high if t.measurable else None, images=self.images[name],
-                                positives=positives, negatives=negatives)
+        groups = {name: self._group(name) for name in self.tar}
         return dict(protocol=self.name, groups=groups, seconds=round(self.seconds, 2), doubt=self.doubt or None)
 
-def score_groups(model:Callable|None,         # float (b, 3, h, w) in [-1, 1] -> (b, d); unused for groups in `features`
+    def _group(self, name):
+        t, (positives, negatives) = self.tar[name], self.pairs[name]
+        tar, low, high = (value if t.measurable else None for value in (t.tar, t.low, t.high))
+        return dict(far=t.far, tar=tar, low=low, high=high, images=self.images[name], positives=positives,
+                    negatives=negatives)
+
+# %% ../../nbs/50_evaluation/47_all_pairs.ipynb #d5063df4
+def score_groups(model:Callable|None,         # float (b, 3, h, w) in [-1, 1] -> (b, d); unused for `features`
                  groups:Mapping[str, GroupSet], # by name
-                 embedder:Embedder=Embedder(), # device of the model and the scoring, batch size, flip, precision
+                 embedder:Embedder=Embedder(), # device, also of the scoring; batch size, flip, precision
                  features:Mapping|None=None,  # {name: (n, d)} features of groups, extracted before
                 )->GroupScores:
     "TAR of a model over all pairs of each group, at the FAR of the group"
