@@ -17,6 +17,7 @@ from ..core import seeded_generator
 from .all_pairs import _checked_faces, _crossed
 from .embed import finite_features
 from .identification import same_person_pairs
+from ..figures import COLOURS, subplots
 from ..losses.margins import cosines
 from ..losses.unpg import box_whisker, in_batch_negatives
 
@@ -28,6 +29,7 @@ def _check_bins(bins):
     if bins < 1 or BINS%bins:
         raise ValueError(f'bins = {bins} cannot be made of {BINS} fine ones. Valid: 1, 2, 4, ... {BINS}')
 
+# %% ../../nbs/50_evaluation/55_similarity.ipynb #c9dcbb21
 @dataclass(frozen=True, eq=False)
 class Similarities:
     "A set of cosines, summarised; None where there is no pair to say it of"
@@ -55,16 +57,21 @@ class Similarities:
         "The histogram as a density"
         return self.histogram(bins)*bins/(2*max(self.count, 1))
 
+# %% ../../nbs/50_evaluation/55_similarity.ipynb #f91c7e02
 class _Tally:
     "Cosines that come in pieces"
     def __init__(self, *pieces):
-        self.count, self.low, self.high, self.total, self.squares, self.counts = 0, math.inf, -math.inf, 0., 0., 0
+        self.count, self.counts = 0, 0
+        self.low, self.high = math.inf, -math.inf
+        self.total, self.squares = 0., 0.
         for values in pieces: self.add(values)
 
     def add(self, values): # any shape, any device
         if not values.numel(): return
         low, high = (float(x) for x in values.aminmax())
-        self.count, self.low, self.high = self.count + values.numel(), max(-1., min(self.low, low)), min(1., max(self.high, high))
+        self.count += values.numel()
+        self.low = max(-1., min(self.low, low))
+        self.high = min(1., max(self.high, high))
         self.total += float(values.sum(dtype=torch.float64))
         self.squares += float(torch.linalg.vector_norm(values, dtype=torch.float64))**2
         places = (values*(BINS//2)).floor_().add_(BINS//2).clamp_(0, BINS - 1)
@@ -139,13 +146,14 @@ def _tally_block(scores, rows, columns, diagonal, positive, negative):
     same = rows[:, None] == columns
     for tally, kind in (positive, same), (negative, ~same): tally.add(scores[kind.triu(1) if diagonal else kind])
 
+# %% ../../nbs/50_evaluation/55_similarity.ipynb #3abe3a8c
 def wdfs(features:torch.Tensor,         # (n, d), any length
          labels:Sequence,               # (n,) person of each image
          bins:int=256,                  # of the overlap, over [-1, 1]; a power of two up to BINS
          block:int=1024,                # rows and columns at a time; a block stays in the processor's cache
          device:str|torch.device='cpu', # where to multiply and count
         )->WDFS:
-    "The measures over all pairs of a set, each once (UNPG, Jung et al. 2022); ValueError for features that are not finite"
+    "The measures over all pairs of a set, each once (UNPG, Jung et al. 2022)"
     _check_bins(bins)
     if block < 1: raise ValueError(f'block = {block} is not valid; expected 1 or more')
     unit, labels, _ = _checked_faces(features, labels, None)
@@ -167,6 +175,7 @@ def _batches(n, batch_size, batches, seed):
         if not place: order = torch.randperm(n, generator=seeded_generator(seed, 'sampled_sets', epoch))
         yield order[place*batch_size:(place + 1)*batch_size]
 
+# %% ../../nbs/50_evaluation/55_similarity.ipynb #862a786e
 def _checked_weights(class_weights, unit, labels):
     weight = torch.as_tensor(class_weights).detach().float()
     if weight.ndim != 2 or weight.shape[1] != unit.shape[1]:
@@ -177,6 +186,18 @@ def _checked_weights(class_weights, unit, labels):
                          f'expected integers from 0')
     return weight, torch.from_numpy(labels.astype(np.int64))
 
+# %% ../../nbs/50_evaluation/55_similarity.ipynb #20d8aa2d
+def _seen_pairs(x, y, weight, r):
+    "{loss: (cosines of positives, cosines of negatives)} of a batch of unit features x of people y"
+    to_class = cosines(x, weight)
+    inside = in_batch_negatives(x, y)
+    own = y[:, None] == torch.arange(len(weight))
+    i, j = same_person_pairs(y)
+    unified = torch.cat([to_class[~own], box_whisker(inside, r)])
+    return {'CLPG': (to_class[own], to_class[~own]), 'MLPG': ((x[i]*x[j]).sum(1), inside), 'UNPG': (to_class[own],
+                                                                                                    unified)}
+
+# %% ../../nbs/50_evaluation/55_similarity.ipynb #96a980a7
 def sampled_sets(features:torch.Tensor,      # (n, d) of the images that are trained on, any length
                  labels:Sequence,            # (n,) int, rows of class_weights
                  class_weights:torch.Tensor, # (C, d), any length
@@ -194,14 +215,8 @@ def sampled_sets(features:torch.Tensor,      # (n, d) of the images that are tra
     if batches < 1: raise ValueError(f'batches = {batches} is not valid; expected 1 or more')
     seen = {name: (_Tally(), _Tally()) for name in ('CLPG', 'MLPG', 'UNPG')}
     for rows in _batches(len(unit), batch_size, batches, seed):
-        x, y = unit[rows], labels[rows]
-        to_class, inside = cosines(x, weight), in_batch_negatives(x, y)
-        own, (i, j) = y[:, None] == torch.arange(len(weight)), same_person_pairs(y)
-        own, others, pairs = to_class[own], to_class[~own], (x[i]*x[j]).sum(1)
-        for name, same, *different in ('CLPG', own, others), ('MLPG', pairs, inside), ('UNPG', own, others,
-                                                                                       box_whisker(inside, r)):
-            seen[name][0].add(same)
-            for values in different: seen[name][1].add(values)
+        for name, pairs in _seen_pairs(unit[rows], labels[rows], weight, r).items():
+            for tally, values in zip(seen[name], pairs): tally.add(values)
     sets = {name: WDFS(p.summary(), n.summary(), bins) for name, (p, n) in seen.items()}
     return {'all pairs': wdfs(unit, labels, bins)} | sets
 
@@ -210,18 +225,16 @@ def similarity_figure(sets:Mapping, # {name: WDFS}, drawn below each other
                       bins:int=256, # over [-1, 1]; a power of two up to BINS
                      ):             # a matplotlib figure
     "Densities of positive and negative pairs, with inf S^p and sup S^n"
-    from matplotlib import pyplot as plt
-    fig, axes = plt.subplots(len(sets), 1, figsize=(6, 1.2*len(sets) + 0.6), dpi=70, sharex=True, squeeze=False)
+    fig, axes = subplots(len(sets), height=1.1*len(sets) + 0.6, sharex=True, squeeze=False)
     for ax, (name, found) in zip(axes[:, 0], sets.items()):
-        for what, s, end, colour in ('negative', found.negative, 'high', '#d62728'), ('positive', found.positive,
-                                                                                      'low', '#1f77b4'):
-            ax.stairs(s.density(bins), np.linspace(-1, 1, bins + 1), fill=True, color=colour, alpha=0.4, label=what)
-            if s.count: ax.axvline(getattr(s, end), color=colour, lw=1, ls='--')
+        for what, s, end, colour in (('negative', found.negative, found.negative.high, COLOURS[1]),
+                                     ('positive', found.positive, found.positive.low, COLOURS[0])):
+            edges = np.linspace(-1, 1, bins + 1)
+            ax.stairs(s.density(bins), edges, fill=True, color=colour, alpha=0.5, label=what)
+            if s.count: ax.axvline(end, color=colour, lw=1, ls='--')
         said = 'no pairs of one kind' if found.gap is None else f'gap {found.gap:.2f}, overlap {found.overlap:.3f}'
         ax.set(yticks=[], xlim=(-1, 1))
-        ax.set_title(f'{name}: {said}', fontsize=8, loc='left', pad=2)
-    axes[0, 0].legend(fontsize=7)
+        ax.set_title(f'{name}: {said}', fontsize=9, loc='left', pad=2)
+    axes[0, 0].legend()
     axes[-1, 0].set_xlabel('cosine; dashed: inf of the positive, sup of the negative pairs')
-    fig.tight_layout()
-    plt.close(fig)
     return fig

@@ -6,7 +6,7 @@
 __all__ = ['SAME']
 
 # %% ../../nbs/50_evaluation/15_stream.ipynb #5e9b1b1b
-import glob, io, json, os
+import io, json, os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +17,27 @@ from tqdm import tqdm
 from ..files import write_aside
 from .embed import _at_work, _batch, Embedder, read_ahead
 
+# %% ../../nbs/50_evaluation/15_stream.ipynb #3f5947c0
+def _header(n, d):
+    "First bytes of a .npy file of n rows of d float32 numbers"
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, dict(descr='<f4', fortran_order=False, shape=(n, d)))
+    return header.getvalue()
+
+def _read_note(note, found, source):
+    "(rows, numbers of a row) that a note counts; ValueError if they are computed from something else"
+    try:
+        noted = json.loads(note.read_text())
+        was, rows, d = noted['source'], noted['rows'], noted['d']
+    except (ValueError, KeyError, TypeError) as error:
+        reason = f'{note} does not count the rows of {found.name} ({error})'
+        raise ValueError(f'{reason}: remove both to start again') from error
+    for key, value in source.items():
+        if was.get(key) != value:
+            before = f'{found} was computed with {key} {was.get(key)!r}'
+            raise ValueError(f'{before}, and now {key} is {value!r}: remove it, or name another file')
+    return rows, d
+
 # %% ../../nbs/50_evaluation/15_stream.ipynb #9eaea282
 class _FeatureFile:
     "A .npy file of float32 rows that is filled from the top; `source` says what the rows are computed from"
@@ -24,48 +45,42 @@ class _FeatureFile:
         self.path, self.n, self.source = Path(path), n, source
         self.partial, self.note = (self.path.with_name(self.path.name + end) for end in ('.partial', '.json'))
         self.file, self.rows, self.d, self.flushed = None, 0, None, 0
-        if self.path.exists() or self.partial.exists(): self._resume()
-
-    def _resume(self):
         found = self.path if self.path.exists() else self.partial
-        if not self.note.exists():
-            if found == self.partial: return found.unlink()
-            raise ValueError(f'{found} exists without {self.note.name}, which would say what it holds: remove '
-                             f'it, or name another file')
-        try:
-            note = json.loads(self.note.read_text())
-            source, self.rows, self.d = note['source'], note['rows'], note['d']
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f'{self.note} does not count the rows of {found.name} ({error}): remove both to '
-                             f'start again') from error
-        for key, value in self.source.items():
-            if source.get(key) != value:
-                was = f'{found} was computed with {key} {source.get(key)!r}'
-                raise ValueError(f'{was}, and now {key} is {value!r}: remove it, or name another file')
-        self._open(found)
+        if self.note.exists() and found.exists(): self._open(found)
+        elif self.path.exists():
+            raise ValueError(f'{found} exists without {self.note.name}, which would say what it holds: remove it, '
+                             f'or name another file')
+        else: self.partial.unlink(missing_ok=True)
 
     def _open(self, found):
         "Open a file at the end of the rows that are counted"
-        self.file, self.start = open(found, 'rb' if found == self.path else 'r+b'), len(self._header())
+        self.rows, self.d = _read_note(self.note, found, self.source)
+        header = _header(self.n, self.d)
+        self.file, self.start = open(found, 'rb' if found == self.path else 'r+b'), len(header)
         end = self.start + self.rows*self.d*4
-        if self.file.read(self.start) != self._header() or os.path.getsize(found) < end:
+        if self.file.read(self.start) != header or os.path.getsize(found) < end:
             rows = f'{self.rows} or more rows of {self.d} numbers'
             raise ValueError(f'{found} is not a file of {rows}, as {self.note.name} says: remove both to start again')
         self.file.seek(end)
         if found == self.partial: self.file.truncate()
         self.flushed = self.rows
 
-    def _header(self):
-        header = io.BytesIO()
-        np.lib.format.write_array_header_1_0(header, dict(descr='<f4', fortran_order=False, shape=(self.n, self.d)))
-        return header.getvalue()
-
     def _begin(self, d):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.note.unlink(missing_ok=True)
         self.file, self.d = open(self.partial, 'w+b'), d
-        self.start = self.file.write(self._header())
+        self.start = self.file.write(_header(self.n, d))
         self.flush()
+
+# %% ../../nbs/50_evaluation/15_stream.ipynb #ab3d8f0c
+class _GrowingFile(_FeatureFile):
+    "A feature file with its way in and out"
+    def append(self, features):
+        if self.file is None: self._begin(features.shape[1])
+        if features.shape[1] != self.d:
+            raise ValueError(f'{self.partial} holds {self.d}-d features, and {features.shape[1]}-d ones came')
+        self.file.write(np.ascontiguousarray(features.numpy(), '<f4').data)
+        self.rows += len(features)
 
     def first(self, n):
         "Up to n rows that are done already"
@@ -73,13 +88,6 @@ class _FeatureFile:
         rows = np.fromfile(self.file, '<f4', min(n, self.rows)*self.d).reshape(-1, self.d)
         self.file.seek(self.start + self.rows*self.d*4)
         return torch.from_numpy(rows)
-
-    def append(self, features):
-        if self.file is None: self._begin(features.shape[1])
-        if features.shape[1] != self.d:
-            raise ValueError(f'{self.partial} holds {self.d}-d features, and {features.shape[1]}-d ones came')
-        self.file.write(np.ascontiguousarray(features.numpy(), '<f4').data)
-        self.rows += len(features)
 
     def flush(self):
         "Rows to the disk, then the note that counts them"
@@ -93,9 +101,7 @@ class _FeatureFile:
         if self.file is None: return
         if self.rows > self.flushed: self.flush()
         self.file.close()
-        if self.rows == self.n and not self.path.exists():
-            for left in self.path.parent.glob(f'{glob.escape(self.note.name)}.*.partial'): left.unlink()
-            os.replace(self.partial, self.path)
+        if self.rows == self.n and not self.path.exists(): os.replace(self.partial, self.path)
 
 # %% ../../nbs/50_evaluation/15_stream.ipynb #12f56f0f
 SAME = 0.05 # largest relative distance of a row that counts as the same feature, for a resumption on another device
@@ -111,6 +117,7 @@ def _check_same(file, again):
                          f'{int(far.nonzero()[0])}: '
                          'another model or other images; remove the file, or name another')
 
+# %% ../../nbs/50_evaluation/15_stream.ipynb #eb2149a8
 def _to_file(self:Embedder,
              model:Callable,       # float (b, 3, h, w) in [-1, 1] -> (b, d)
              images,               # n images, as for a call
@@ -120,11 +127,11 @@ def _to_file(self:Embedder,
             )->np.memmap:          # (n, d) float32, read-only
     """Features of all images in a file; called again after a stop, it goes on, and a whole file is only checked
 
-    Raises ValueError naming the image with features that are not finite, and when the file holds features of something else.
+    Raises ValueError naming the image with features that are not finite, or when the file holds something else.
     """
     n = len(images)
     with _at_work(self, model, images) as features:
-        file = _FeatureFile(path, n, dict(tag=tag, n=n, flip=self.flip, precision=self.precision))
+        file = _GrowingFile(path, n, dict(tag=tag, n=n, flip=self.flip, precision=self.precision))
         try:
             if file.rows: _check_same(file, features(_batch(images, 0, min(self.batch_size, n)), 0))
             starts = range(file.rows, n, self.batch_size)
