@@ -17,8 +17,8 @@ COLOURS = ('#0072B2', '#E69F00', '#009E73', '#D55E00', '#56B4E9', '#CC79A7', '#0
 
 # %% ../nbs/02_figures.ipynb #393f31b4
 DPI = 110
-STYLE = {'figure.dpi': DPI, 'savefig.dpi': DPI, 'figure.facecolor': 'white', 'savefig.facecolor': 'white', 'font.size': 9,
-         'axes.titlesize': 10, 'axes.labelsize': 9, 'xtick.labelsize': 8, 'ytick.labelsize': 8, 'legend.fontsize': 8,
+STYLE = {'figure.dpi': DPI, 'savefig.dpi': DPI, 'figure.facecolor': 'white', 'savefig.facecolor': 'white',
+         'font.size': 9, 'axes.titlesize': 10, 'axes.labelsize': 9, 'xtick.labelsize': 8, 'ytick.labelsize': 8, 'legend.fontsize': 8,
          'axes.spines.top': False, 'axes.spines.right': False, 'axes.grid': True, 'grid.color': '#dddddd',
          'grid.linewidth': 0.6, 'axes.axisbelow': True, 'lines.linewidth': 1.6, 'legend.frameon': False,
          'axes.prop_cycle': plt.cycler(color=COLOURS)}
@@ -28,7 +28,8 @@ def use_style():
     "Draw everything that follows in the workbook's style: matplotlib and Plotly"
     from plotly import graph_objects as go, io
     plt.rcParams.update(STYLE)
-    layout = dict(colorway=COLOURS, font_size=12, paper_bgcolor='white', plot_bgcolor='white', margin=dict(l=60, r=20, t=50, b=50))
+    margin = dict(l=60, r=20, t=50, b=50)
+    layout = dict(colorway=COLOURS, font_size=12, paper_bgcolor='white', plot_bgcolor='white', margin=margin)
     io.templates['topofr'] = go.layout.Template(layout=layout)
     io.templates.default = 'plotly_white+topofr'
 
@@ -52,12 +53,14 @@ def label_lines(ax,                # axes whose lines have labels
     "Write each line's label at its right end, in its colour, moved apart where they would overlap"
     ax.autoscale_view()
     lines = [line for line in ax.get_lines() if not line.get_label().startswith('_')]
-    ends = [ax.transLimits.transform(ax.transScale.transform((line.get_xdata()[-1], line.get_ydata()[-1])))[1] for line in lines]
+    last = [(line.get_xdata()[-1], line.get_ydata()[-1]) for line in lines]
+    ends = [ax.transLimits.transform(ax.transScale.transform(end))[1] for end in last]
     height = ax.figure.get_size_inches()[1]*ax.get_position().height*72
     gap = 1.25*points/height
     places = _apart(ends, gap)
     for line, y in zip(lines, places):
-        ax.annotate(line.get_label(), (1.01, y), xycoords='axes fraction', va='center', fontsize=points, color=line.get_color())
+        looks = dict(va='center', fontsize=points, color=line.get_color())
+        ax.annotate(line.get_label(), (1.01, y), xycoords='axes fraction', **looks)
 
 def _apart(values, gap):
     "The values in their order, moved up and down as little as needed to be `gap` apart"
@@ -110,7 +113,8 @@ def show_boxes(parts:list[tuple[str, float]], # label and size of each part, in 
     whole = sum(size for _, size in parts)
     start = 0.
     for i, (label, size) in enumerate(parts):
-        ax.barh(0, size/whole, left=start, height=0.8, color=COLOURS[i % 6], alpha=0.35, edgecolor='black', linewidth=0.6)
+        looks = dict(color=COLOURS[i % 6], alpha=0.35, edgecolor='black', linewidth=0.6)
+        ax.barh(0, size/whole, left=start, height=0.8, **looks)
         fits = len(label)*0.075 < width*size/whole
         middle = start + size/whole/2
         if fits: ax.text(middle, 0, label, ha='center', va='center', fontsize=8)

@@ -44,7 +44,7 @@ class Panel:
 def _check_range(name, ends):
     low, high = ends
     if not (np.isfinite([low, high]).all() and low < high):
-        raise ValueError(f'the {name} axis goes from {low} to {high}; valid: two finite numbers, the smaller one first')
+        raise ValueError(f'the {name} axis goes from {low} to {high}; valid: two finite numbers, the smaller first')
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #ae17b518
 def place(panel:Panel, x, y)->tuple[np.ndarray, np.ndarray]: # pixels from the panel's upper left corner
@@ -93,8 +93,9 @@ def add_histogram(panel:Panel,
                   floor:float=0.,        # where bars begin
                  ):
     "Bars"
-    bars = [[(left, floor), (left, top), (right, top), (right, floor)] for left, right, top in zip(edges, edges[1:], heights) if top > floor]
-    add_areas(panel, bars, colour, opacity)
+    bars = zip(edges, edges[1:], heights)
+    corners = [[(left, floor), (left, top), (right, top), (right, floor)] for left, right, top in bars if top > floor]
+    add_areas(panel, corners, colour, opacity)
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #fac6bbb0
 def add_points(panel:Panel, x, y, # (n,)
@@ -137,7 +138,8 @@ def add_images(panel:Panel, x, y, # (n,) centres
         left, top = across - size/2, up - size/2
         box = f'x="{left:.1f}" y="{top:.1f}" width="{size:g}" height="{size:g}"'
         tip = f'<title>{escape(str(tips[i]))}</title>' if tips else ''
-        frame = f'<rect {box} fill="none" stroke="{frames[i]}" stroke-width="2"/>' if frames is not None and frames[i] else ''
+        frame = ''
+        if frames is not None and frames[i]: frame = f'<rect {box} fill="none" stroke="{frames[i]}" stroke-width="2"/>'
         panel.marks.append(f'<g{_key(keys, i)}><image {box} href="{sources[i]}">{tip}</image>{frame}</g>')
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #2427cc5d
@@ -148,12 +150,17 @@ def add_text(panel:Panel, x:float, y:float, text:str,
             ):
     "A text at a place"
     across, up = place(panel, x, y)
-    panel.marks.append(f'<text x="{across:.1f}" y="{up:.1f}" fill="{colour}" text-anchor="{anchor}" font-size="{size}">{escape(text)}</text>')
+    panel.marks.append(_text(f'x="{across:.1f}" y="{up:.1f}"', text, anchor, size, colour))
+
+def _text(at, text, anchor='middle', size=11, colour=INK):
+    return f'<text {at} fill="{colour}" text-anchor="{anchor}" font-size="{size}">{escape(text)}</text>'
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #41cc091a
 def ticks(low:float, high:float, log:bool=False)->list[float]:
     "Round values between two ends"
-    if log: return [float(f'1e{power}') for power in range(int(np.ceil(np.log10(low))), int(np.floor(np.log10(high))) + 1)]
+    if log:
+        powers = range(int(np.ceil(np.log10(low))), int(np.floor(np.log10(high))) + 1)
+        return [float(f'1e{power}') for power in powers]
     rough = (high - low)/5
     power = 10.**np.floor(np.log10(rough))
     step = power*next(nice for nice in (1, 2, 5, 10) if nice*power >= rough*(1 - 1e-9))
@@ -164,25 +171,25 @@ def ticks(low:float, high:float, log:bool=False)->list[float]:
 def axes_text(panel:Panel)->str:
     "Frame, ticks and labels of a panel"
     w, h = panel.width, panel.height
-    parts = [f'<text x="{w/2}" y="-8" text-anchor="middle" font-size="13" fill="{INK}">{escape(panel.title)}</text>']
+    parts = [_text(f'x="{w/2}" y="-8"', panel.title, size=13)]
     if not panel.axes: return parts[0]
     parts.append(f'<path d="M0 0V{h}H{w}" fill="none" stroke="{FAINT}"/>')
     across = ticks(*panel.x, panel.log_x)
     for value, x in zip(across, place(panel, across, panel.y[0])[0]):
-        parts.append(f'<path d="M{x:.1f} {h}v4" stroke="{FAINT}"/>'
-                     f'<text x="{x:.1f}" y="{h + 16}" text-anchor="middle" font-size="11" fill="{INK}">{value:g}</text>')
+        parts.append(f'<path d="M{x:.1f} {h}v4" stroke="{FAINT}"/>')
+        parts.append(_text(f'x="{x:.1f}" y="{h + 16}"', f'{value:g}'))
     up = ticks(*panel.y) if panel.yticks else []
     for value, y in zip(up, place(panel, panel.x[0], up)[1]):
-        parts.append(f'<path d="M0 {y:.1f}h-4" stroke="{FAINT}"/>'
-                     f'<text x="-7" y="{y + 4:.1f}" text-anchor="end" font-size="11" fill="{INK}">{value:g}</text>')
-    parts.append(f'<text x="{w/2}" y="{h + 32}" text-anchor="middle" font-size="12" fill="{INK}">{escape(panel.xlabel)}</text>')
-    parts.append(f'<text transform="translate(-38 {h/2}) rotate(-90)" text-anchor="middle" font-size="12" fill="{INK}">{escape(panel.ylabel)}</text>')
+        parts.append(f'<path d="M0 {y:.1f}h-4" stroke="{FAINT}"/>')
+        parts.append(_text(f'x="-7" y="{y + 4:.1f}"', f'{value:g}', 'end'))
+    parts.append(_text(f'x="{w/2}" y="{h + 32}"', panel.xlabel, size=12))
+    parts.append(_text(f'transform="translate(-38 {h/2}) rotate(-90)"', panel.ylabel, size=12))
     return ''.join(parts)
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #510fa6a5
 class Picture(str):
     "SVG text that a notebook shows as a picture"
-    def _repr_mimebundle_(self, include=None, exclude=None): return {'image/svg+xml': str(self), 'text/plain': 'a picture'}
+    def _repr_mimebundle_(self, **_): return {'image/svg+xml': str(self), 'text/plain': 'a picture'}
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #8ce4d4e2
 LEFT, TOP, RIGHT, BOTTOM = 52, 26, 14, 40 # pixels around each panel
@@ -197,9 +204,12 @@ def picture(rows,         # list of rows of panels
     for row in rows:
         across = (width - sum(panel.width + LEFT + RIGHT for panel in row))/2
         for panel in row:
-            parts.append(f'<g transform="translate({across + LEFT:.1f} {down + TOP:.1f})">{axes_text(panel)}{"".join(panel.marks)}</g>')
+            marks = axes_text(panel) + ''.join(panel.marks)
+            parts.append(f'<g transform="translate({across + LEFT:.1f} {down + TOP:.1f})">{marks}</g>')
             across += panel.width + LEFT + RIGHT
         down += max(panel.height for panel in row) + TOP + BOTTOM
-    head = (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {down:g}" width="{width:g}" height="{down:g}" role="img" '
-            f'aria-label="{escape(describe, quote=True)}" font-family="system-ui, sans-serif" style="max-width: 100%; height: auto">')
+    size = f'viewBox="0 0 {width:g} {down:g}" width="{width:g}" height="{down:g}"'
+    looks = 'font-family="system-ui, sans-serif" style="max-width: 100%; height: auto"'
+    told = f'role="img" aria-label="{escape(describe, quote=True)}"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} {told} {looks}>'
     return Picture(f'{head}<rect width="100%" height="100%" fill="{PAPER}"/>{"".join(parts)}</svg>')

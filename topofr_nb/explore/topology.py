@@ -20,6 +20,7 @@ from ..data.perturb import random_structure_perturbation
 from .drawing import (COLOURS, FAINT, Panel, add_areas, add_images, add_line, add_points, as_address,
                                        picture)
 from .widget import Explorer, slider
+from ..figures import as_pixels
 from ..topology.diagrams import Diagrams, persistence_diagrams
 from ..topology.persistence import distance_matrix, h0_pairs
 
@@ -155,7 +156,8 @@ def barcode_panel(filtration:Filtration, state:State)->Panel:
     add_line(panel, [state.rho, state.rho], panel.y, COLOURS[6], 1, '3 3')
     return panel
 
-def _add_end(panel, death, row, colour, tip): add_points(panel, [death], [row], colour, 2.5, [tip], [repr(float(death))])
+def _add_end(panel, death, row, colour, tip):
+    add_points(panel, [death], [row], colour, 2.5, [tip], [repr(float(death))])
 
 # %% ../../nbs/85_explore/10_topology_explorer.ipynb #6ebe00c5
 def diagram_panel(filtration:Filtration, state:State)->Panel:
@@ -172,7 +174,7 @@ def diagram_panel(filtration:Filtration, state:State)->Panel:
 
 # %% ../../nbs/85_explore/10_topology_explorer.ipynb #17714588
 def explore_persistence(clouds:dict[str, Filtration], # drawn below each other
-                        images:dict|None=None, # name -> (n, 3, h, w) faces, uint8 or float in -1..1, drawn at their points
+                        images:dict|None=None, # name -> (n, 3, h, w) faces at their points, uint8 or float in -1..1
                         rho:float|None=None,   # at the start; default: a third of the way
                        )->Explorer:
     "A slider over ρ, and complex, barcode and diagram of each cloud"
@@ -188,9 +190,9 @@ def _pasted(name, pictures, clouds):
     "Faces as text, once"
     if name not in clouds or len(pictures) != len(clouds[name].layout):
         known = ', '.join(f'{key} ({len(filtration.layout)})' for key, filtration in clouds.items())
-        raise ValueError(f'images {name!r}: {len(pictures)} do not belong to a cloud of as many points; clouds: {known}')
-    pixels = pictures if pictures.dtype == torch.uint8 else ((pictures + 1)*127.5).round().clamp(0, 255).to(torch.uint8)
-    return [as_address(image) for image in pixels.permute(0, 2, 3, 1).cpu().numpy()]
+        said = f'images {name!r}: {len(pictures)} do not belong to a cloud of as many points'
+        raise ValueError(f'{said}; clouds: {known}')
+    return [as_address((255*as_pixels(picture)).round().astype(np.uint8)) for picture in pictures]
 
 def _drawn(clouds, sources, rho):
     "The picture and the sentence at one ρ"
@@ -206,7 +208,7 @@ def _drawn(clouds, sources, rho):
 
 # %% ../../nbs/85_explore/10_topology_explorer.ipynb #afd5675c
 def face_clouds(images:torch.Tensor, # (n, 3, h, w) float in -1..1
-                model:Callable|None=None, # images -> (n, d): a network, such as `load_backbone` returns; None: no features
+                model:Callable|None=None, # images -> (n, d), such as `load_backbone` returns; None: no features
                 xi:float=1.,         # probability of each perturbation, 0..1
                 seed:int=0,
                )->tuple[dict, dict]: # name -> Filtration, name -> images: what `explore_persistence` takes

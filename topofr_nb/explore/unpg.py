@@ -13,7 +13,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .drawing import COLOURS, FAINT, Panel, add_areas, add_histogram, add_line, add_points, add_text, picture
+from .drawing import (COLOURS, FAINT, Panel, add_areas, add_histogram, add_line, add_points, add_text,
+                                       picture)
 from .widget import Explorer, slider
 from ..losses.margins import ArcFace, cosines
 from ..losses.unpg import box_whisker, in_batch_negatives, unpg_loss
@@ -76,7 +77,7 @@ class State:
     classes: np.ndarray # (up to HARDEST,) and which they are
     plain: np.ndarray   # (n,) loss without in-batch negatives
     loss: np.ndarray    # (n,) UNPG loss
-    mass: np.ndarray    # (2, 3) softmax of the row on own class, other classes, in-batch negatives; without and with these
+    mass: np.ndarray    # (2, 3) softmax on own class, other classes, in-batch negatives; without and with these
 
 # %% ../../nbs/85_explore/20_unpg_explorer.ipynb #75119272
 def _mass(logits, label, kept):
@@ -125,7 +126,8 @@ def filter_panel(batch:Batch, state:State)->Panel:
     panel = Panel((-1, 1), (-0.25*top, 1.1*top), 330, 170, 'filter', 'cosine of two people in the batch', 'pairs')
     add_histogram(panel, EDGES, counts, IN_BATCH)
     dropped = negatives[~state.kept]
-    add_points(panel, dropped, np.full(len(dropped), -0.13*top), FAINT, 3, [f'{cosine:.3f}, dropped' for cosine in dropped])
+    tips = [f'{cosine:.3f}, dropped' for cosine in dropped]
+    add_points(panel, dropped, np.full(len(dropped), -0.13*top), FAINT, 3, tips)
     if state.box is not None: _add_box(panel, state, top)
     return panel
 
@@ -158,9 +160,10 @@ def softmax_panel(state:State)->Panel:
     for level, (name, mass) in enumerate(zip(('without the batch', 'with the batch'), state.mass)):
         start = 0.
         for share, colour in zip(mass, (OWN, OTHERS, IN_BATCH)):
-            corners = [(start, level - 0.3), (start, level + 0.3), (start + share, level + 0.3), (start + share, level - 0.3)]
-            add_areas(panel, [corners], colour, 0.6)
-            start += share
+            end = start + share
+            low, high = level - 0.3, level + 0.3
+            add_areas(panel, [[(start, low), (start, high), (end, high), (end, low)]], colour, 0.6)
+            start = end
         add_text(panel, 0.01, level - 0.08, name)
     return panel
 
@@ -170,20 +173,23 @@ def similarities_panel(batch:Batch, state:State)->Panel:
     own = F.one_hot(batch.labels, batch.cosines.shape[1]).bool().numpy()
     sets = [(batch.cosines.numpy()[~own], OTHERS), (batch.negatives.numpy()[state.kept], IN_BATCH),
             (state.target, WITH_MARGIN), (state.own, OWN)]
-    densities = [(np.histogram(values, EDGES)[0]/max(1, len(values))/np.diff(EDGES), colour) for values, colour in sets]
-    top = 1.1*max(density.max() for density, _ in densities)
+    def density(values): return np.histogram(values, EDGES)[0]/max(1, len(values))/np.diff(EDGES)
+    densities = [(density(values), colour) for values, colour in sets]
+    top = 1.1*max(heights.max() for heights, _ in densities)
     panel = Panel((-1, 1), (0, top), 330, 90, 'similarities of the batch', 'cosine')
-    for density, colour in densities: add_histogram(panel, EDGES, density, colour, 0.4)
+    for heights, colour in densities: add_histogram(panel, EDGES, heights, colour, 0.4)
     return panel
 
 # %% ../../nbs/85_explore/20_unpg_explorer.ipynb #3f19c226
 def said(state:State)->str:
     "What the filter does, and what becomes of the row"
     i = state.row
-    return (f'{state.kept.sum()} of {len(state.kept)} in-batch negatives stay; mean loss {state.plain.mean():.2f} without them, '
-            f'{state.loss.mean():.2f} with them. Row {i}: cosine {state.own[i]:.2f}, with the margin {state.target[i]:.2f}; '
+    stay = f'{state.kept.sum()} of {len(state.kept)} in-batch negatives stay'
+    mean = f'mean loss {state.plain.mean():.2f} without them, {state.loss.mean():.2f} with them'
+    return (f'{stay}; {mean}. Row {i}: cosine {state.own[i]:.2f}, with the margin {state.target[i]:.2f}; '
             f'loss {state.plain[i]:.2f} without the batch, {state.loss[i]:.2f} with it.')
 
+# %% ../../nbs/85_explore/20_unpg_explorer.ipynb #u6said01
 def explore_unpg(batch:Batch,
                  row:int=0, # at the start
                 )->Explorer:
@@ -193,6 +199,7 @@ def explore_unpg(batch:Batch,
 
     def draw(r, margin, row):
         state = state_at(batch, r, margin, int(row))
-        panels = [[filter_panel(batch, state), row_panel(batch, state)], [softmax_panel(state), similarities_panel(batch, state)]]
-        return picture(panels, f'UNPG at r = {r:g}, margin {margin:g}, row {row}'), said(state)
+        upper = [filter_panel(batch, state), row_panel(batch, state)]
+        lower = [softmax_panel(state), similarities_panel(batch, state)]
+        return picture([upper, lower], f'UNPG at r = {r:g}, margin {margin:g}, row {row}'), said(state)
     return Explorer(controls, draw)

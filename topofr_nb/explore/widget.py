@@ -28,7 +28,8 @@ def slider(name:str,     # of the drawing function's argument
           )->dict:
     "A number between two ends"
     if not (low <= value <= high and step > 0):
-        raise ValueError(f'slider {name!r}: value {value} and step {step} do not fit {low}..{high}; valid: {low} <= value <= {high}, step above 0')
+        raise ValueError(f'slider {name!r}: value {value} and step {step} do not fit {low}..{high}; '
+                         f'valid: {low} <= value <= {high}, step above 0')
     return dict(kind='slider', name=name, label=label, low=low, high=high, value=value, step=step)
 
 # %% ../../nbs/85_explore/06_widget.ipynb #fe1ba8fc
@@ -37,7 +38,8 @@ def choice(name:str, label:str,
            value:str|None=None, # at the start; default: the first
           )->dict:
     "One of several names"
-    return dict(kind='choice', name=name, label=label, options=list(options), value=one_of(label, value or options[0], options))
+    start = one_of(label, value or options[0], options)
+    return dict(kind='choice', name=name, label=label, options=list(options), value=start)
 
 # %% ../../nbs/85_explore/06_widget.ipynb #7ebbcf6c
 def toggle(name:str, label:str, value:bool=False)->dict:
@@ -94,7 +96,8 @@ class Explorer(anywidget.AnyWidget):
         "The widget, and the same picture for pages where none runs"
         data = super()._repr_mimebundle_(**options)
         bundle, metadata = data if isinstance(data, tuple) else (data, {})
-        still = {'image/svg+xml': self.picture, 'text/plain': f'{self.status} (a still picture: run the cell to move the controls)'}
+        text = f'{self.status} (a still picture: run the cell to move the controls)'
+        still = {'image/svg+xml': self.picture, 'text/plain': text}
         return {**(bundle or {}), **still}, metadata
 
 # %% ../../nbs/85_explore/06_widget.ipynb #ee5ce7b2
@@ -156,4 +159,5 @@ def page(explorer:Explorer,
     shown = [spec for spec in explorer.controls if spec['name'] in grid]
     state = json.dumps(dict(start={**start, 'controls': shown}, grid=grid, frames=frames)).replace('</', '<\\/')
     script = web_file('explorer.js').replace('export default { render };', '')
-    return PAGE.format(title=escape(title), css=web_file('explorer.css'), still=explorer.picture, state=state, script=script)
+    css = web_file('explorer.css')
+    return PAGE.format(title=escape(title), css=css, still=explorer.picture, state=state, script=script)
