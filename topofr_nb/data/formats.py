@@ -302,16 +302,16 @@ def open_faces(path:str|Path,           # what lies somewhere, in a form of `FOR
                crop:str='auto',         # one of `CROPS`: whether pictures are cut in the middle, as raw LFW is
                form:str|None=None,      # key of `FORMATS`; None recognises it
                left_out:float=0.01,     # share of files that may be no readable images
+               verify:bool=True,        # with "skip": False decodes nothing beforehand
               )->tuple[Dataset, str]:   # of (uint8 (3, s, s) RGB, label); key of `FORMATS`
     "Training faces in whatever form they lie at `path`; `.said` is what they are and what is done to them"
     one_of('on_corrupt', on_corrupt, ('raise', 'skip'))
     path, form = as_path(path), recognise_faces(path, form)
-    dataset = open_form(form, path, FaceOptions(image_size, people, exclude, left_out, on_corrupt),
-                        crop)
+    options = FaceOptions(image_size, people, exclude, left_out, on_corrupt)
+    dataset = open_form(form, path, options, crop)
     said = dataset.said
-    if on_corrupt == 'skip':
-        dataset = readable(dataset)
-        if dataset.skipped: said += f'; {len(dataset.skipped)} that cannot be read left out'
+    if on_corrupt == 'skip' and verify: dataset = readable(dataset)
+    if skipped := getattr(dataset, 'skipped', ()): said += f'; {len(skipped)} that cannot be read left out'
     dataset = at_least(dataset, min_images, path)
     dataset.said = said
     return dataset, form
