@@ -8,6 +8,7 @@ __all__ = ['FORMATS', 'EXTENSIONS', 'MAX_PIXELS', 'FULL_SIDE', 'CorruptImage', '
 
 # %% ../../nbs/10_data/15_images.ipynb #d0a0c662
 import io, re, struct, sys, warnings, zlib
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -38,11 +39,13 @@ def _upright(image, orientation):
     return turned.flip(_MIRRORED[orientation])
 
 # %% ../../nbs/10_data/15_images.ipynb #24ee1a9f
-def _open(data):
-    "The image of some bytes, not yet decoded. Pillow warns about large ones; here `_checked_size` decides"
+@contextmanager
+def _quiet():
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-        return Image.open(io.BytesIO(data), formats=FORMATS)
+        warnings.simplefilter('ignore')
+        yield
+
+def _open(data): return Image.open(io.BytesIO(data), formats=FORMATS)
 
 def _orientation(image):
     "1 to 8; metadata may be broken in any way, and must not cost the image"
@@ -51,9 +54,8 @@ def _orientation(image):
     return int(found) if found in range(1, 9) else 1
 
 def _jpeg_orientation(data):
-    if b'Exif\0\0' not in data and b'tiff:Orientation' not in data: return 1
     try:
-        with _open(data) as image: return _orientation(image)
+        with _quiet(), _open(data) as image: return _orientation(image)
     except Exception: return 1
 
 # %% ../../nbs/10_data/15_images.ipynb #d29d1182
@@ -65,14 +67,20 @@ _MARKER = re.compile(rb'\xff([^\x00\xff])')
 _LENGTH = struct.Struct('>H').unpack_from
 _SIDES = struct.Struct('>HH').unpack_from
 _FRAMES = {*range(0xc0, 0xd0)} - {0xc4, 0xc8, 0xcc}
+_APP1 = 0xe1
 _WITHOUT_LENGTH = {0x01, *range(0xd0, 0xd8)}
-_END_OF_IMAGE, _START_OF_SCAN = 0xd9, 0xda
+_END_OF_IMAGE = 0xd9
+_START_OF_SCAN = 0xda
 
-def _jpeg_size(data):
-    at = 2
+def _jpeg_header(data):
+    "Width, height, and whether there are metadata"
+    at, tagged = 2, False
     while (found := _MARKER.search(data, at)) and (marker := found[1][0]) not in (_END_OF_IMAGE, _START_OF_SCAN):
         at = found.end()
-        if marker in _FRAMES: return _SIDES(data, at + 3)[::-1]
+        if marker in _FRAMES:
+            height, width = _SIDES(data, at + 3)
+            return width, height, tagged
+        if marker == _APP1: tagged = True
         if marker not in _WITHOUT_LENGTH: at += _LENGTH(data, at)[0]
     raise ValueError('the JPEG has no frame header before its pixels')
 
@@ -89,10 +97,10 @@ def _webp_size(data):
     return 1 + (bits & 0x3fff), 1 + (bits >> 14 & 0x3fff)
 
 def _size(data):
-    if data.startswith(_JPEG): return _jpeg_size(data)
+    if data.startswith(_JPEG): return _jpeg_header(data)[:2]
     if data.startswith(_PNG): return _png_size(data)
     if data.startswith(b'RIFF') and data[8:12] == b'WEBP': return _webp_size(data)
-    with _open(data) as image: return image.size
+    with _quiet(), _open(data) as image: return image.size
 
 # %% ../../nbs/10_data/15_images.ipynb #a38cc2df
 class CorruptImage(ValueError):
@@ -109,8 +117,7 @@ def _reason(error, data):
     if isinstance(error, struct.error): return 'its header is cut off'
     return error
 
-def _checked_size(data):
-    width, height = _size(data)
+def _limited(width, height):
     if 0 < width*height <= MAX_PIXELS: return width, height
     raise ValueError(f'its header claims {width}x{height} pixels, 1 to {MAX_PIXELS//10**6} million are read')
 
@@ -118,13 +125,14 @@ def image_header(data:bytes,       # an image file's bytes; the first few thousa
                 )->tuple[int,int]: # width, height in pixels as they are stored, before the orientation is applied
     "Size of an image without decoding it; CorruptImage when there is none or it is too large"
     data = bytes(data)
-    try: return _checked_size(data)
+    try: return _limited(*_size(data))
     except _BAD as error: raise CorruptImage(f'image cannot be read: {_reason(error, data)}') from error
 
 # %% ../../nbs/10_data/15_images.ipynb #ea4cb74b
 def _eight_bits(values):
     "Grey levels of 8, 10, 12 or 16 bits, whichever the largest needs, as uint8"
-    low, top = int(values.min()), int(values.max())
+    low = int(values.min())
+    top = int(values.max())
     if not 0 <= low <= top < 1 << 16: raise ValueError(f'its values go from {low} to {top}, 0 to 65535 are read')
     bits = next(bits for bits in (8, 10, 12, 16) if top < 1 << bits)
     return (values >> (bits - 8)).astype(np.uint8)
@@ -167,7 +175,8 @@ def _rgb(image, data):
     return _eight_bits(pixels.astype(np.uint16) << 8 | _low_bytes(data, mode))
 
 # %% ../../nbs/10_data/15_images.ipynb #824fbbc7
-_RGB, _KEEP_ORIENTATION = 3, False # torchvision.io.ImageReadMode.RGB
+_RGB = 3
+_KEEP_ORIENTATION = False # torchvision.io.ImageReadMode.RGB
 
 @lru_cache
 def _jpeg_operator():
@@ -185,7 +194,7 @@ def _as_tensor(pixels): return torch.from_numpy(pixels).permute(2, 0, 1)
 
 def _pillow(data, near=None):
     "Decode any image; a JPEG at an eighth, a quarter or half of its size, as long as no side is shorter than `near`"
-    with _open(data) as image:
+    with _quiet(), _open(data) as image:
         if near: image.draft('RGB', (near, near))
         pixels = _rgb(image, data)
         return _upright(_as_tensor(pixels), _orientation(image))
@@ -193,15 +202,19 @@ def _pillow(data, near=None):
 # %% ../../nbs/10_data/15_images.ipynb #8ceb2591
 FULL_SIDE = 4096
 
-def _decode_jpeg(data, size, image_size, check):
+def _decode_jpeg(data, image_size, check):
+    width, height, tagged = _jpeg_header(data)
+    _limited(width, height)
     if check and (damage := jpeg_damage(data)): raise ValueError(damage)
-    if image_size and max(size) > FULL_SIDE: return _pillow(data, 2*image_size)
+    if image_size and max(width, height) > FULL_SIDE: return _pillow(data, 2*image_size)
     image = _torchvision(data)
-    return _pillow(data) if image is None else _upright(image, _jpeg_orientation(data))
+    if image is None: return _pillow(data)
+    return _upright(image, _jpeg_orientation(data)) if tagged else image
 
 def _check_png(data):
     "ValueError for a PNG without an end, or with a checksum that does not hold in a chunk that the pixels need"
-    at, name = 8, b''
+    at = 8
+    name = b''
     while name != b'IEND':
         if at + 12 > len(data): raise ValueError('the PNG is cut off')
         length, name = struct.unpack_from('>I4s', data, at)
@@ -217,10 +230,10 @@ def _decode_png(data):
 
 # %% ../../nbs/10_data/15_images.ipynb #4478bc43
 def _decode(data, image_size, check):
-    size = _checked_size(data)
-    if data.startswith(_JPEG): image = _decode_jpeg(data, size, image_size, check)
-    elif data.startswith(_PNG): image = _decode_png(data)
-    else: image = _pillow(data)
+    if data.startswith(_JPEG): image = _decode_jpeg(data, image_size, check)
+    else:
+        _limited(*_size(data))
+        image = _decode_png(data) if data.startswith(_PNG) else _pillow(data)
     if image_size is None or image.shape[1:] == (image_size, image_size): return image
     whole = Image.fromarray(image.permute(1, 2, 0).numpy())
     return _as_tensor(np.array(whole.resize((image_size, image_size), Image.Resampling.BILINEAR)))

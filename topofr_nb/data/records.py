@@ -32,7 +32,9 @@ _LENGTH = (1 << 29) - 1
 
 def _parts(payload):
     "The payload, cut where a magic number stands on a word boundary"
-    parts, start, at = [], 0, payload.find(_MAGIC)
+    parts = []
+    start = 0
+    at = payload.find(_MAGIC)
     while at >= 0:
         if at%4 == 0:
             parts.append(payload[start:at])
@@ -104,7 +106,8 @@ def _blocks(path):
         while block := file.read(_BLOCK): yield block + file.readline(_BLOCK)
 
 def _slow_pairs(block, path, line):
-    pairs, n = np.empty((block.count(b'\n') + 1, 2), np.int64), 0
+    pairs = np.empty((block.count(b'\n') + 1, 2), np.int64)
+    n = 0
     for number, text in enumerate(block.split(b'\n'), line):
         if not text.strip(): continue
         try: pairs[n] = key, at = [int(word) for word in text.split(maxsplit=2)]
@@ -131,7 +134,8 @@ def _lines(path, size):
         keys, positions = _pairs(block, path, line).T
         outside = (positions < 0) | (positions > size - 8) | (positions & 3 != 0)
         if outside.any():
-            key, at = keys[outside][0], positions[outside][0]
+            key = keys[outside][0]
+            at = positions[outside][0]
             raise ValueError(f'{path}: record {key} at byte {at} is not within its .rec file of {size} bytes '
                              '(records begin on multiples of 4)')
         yield keys, positions
@@ -139,7 +143,8 @@ def _lines(path, size):
 
 def _dense_index(path, size, n):
     "Positions of the records 0, 1, 2, ..., in whatever order they are listed; None when the keys are others"
-    table, count = np.full(n, -1, np.int64), 0
+    table = np.full(n, -1, np.int64)
+    count = 0
     for keys, positions in _lines(path, size):
         if keys.min(initial=0) < 0 or keys.max(initial=0) >= n: return None
         table[keys] = positions
@@ -175,11 +180,14 @@ def _id(data, at):
 
 def _walk(data, path):
     "Position and id of each record of a mapped .rec file; -1 where a payload has no header"
-    at, size, inside = 0, len(data), False
+    at = 0
+    size = len(data)
+    inside = False
     while at < size:
         if at + 8 > size: raise ValueError(f'{path} ends within a record, at byte {at} of {size}')
         magic, start = _START.unpack_from(data, at)
-        part, length = start >> 29, start & _LENGTH
+        part = start >> 29
+        length = start & _LENGTH
         if magic != MAGIC or part not in ((MIDDLE, LAST) if inside else (WHOLE, FIRST)):
             raise ValueError(f'{path} has no record at byte {at}, and no index that says where to go on')
         if at + 8 + length > size: raise ValueError(f'{path} ends within a record, at byte {at} of {size}')
@@ -227,12 +235,15 @@ def _existing(path):
 # %% ../../nbs/10_data/20_records.ipynb #4116b96e
 def _spans(reader, n):
     "First and last byte of every part of a record's payload"
-    data, at, expected = reader.mapped(), int(reader.positions[n]), (WHOLE, FIRST)
+    data = reader.mapped()
+    at = int(reader.positions[n])
+    expected = (WHOLE, FIRST)
     wrong = lambda what: ValueError(f'{reader.where(n)}, byte {at}: {what}')
     while True:
         if at + 8 > reader.size: raise wrong('the file ends within the record')
         magic, start = _START.unpack_from(data, at)
-        part, length = start >> 29, start & _LENGTH
+        part = start >> 29
+        length = start & _LENGTH
         if magic != MAGIC:
             raise wrong(f'0x{magic:08x} stands where the magic number 0x{MAGIC:08x} belongs; is {reader.index} '
                         f'its index?')
@@ -241,7 +252,8 @@ def _spans(reader, n):
             raise wrong(f'it announces {length} bytes, {reader.size - at - 8} are left in the file')
         yield at + 8, at + 8 + length
         if part in (WHOLE, LAST): return
-        at, expected = at + 8 + length + -length%4, (MIDDLE, LAST)
+        at = at + 8 + length + -length%4
+        expected = (MIDDLE, LAST)
 
 def _heads(reader, chunk):
     "The `HEAD`s of some records, without touching what follows"
@@ -262,7 +274,8 @@ def _heads(reader, chunk):
 class _RecordFile:
     "A .rec file, mapped when it is first read, and where its records are"
     def __init__(self, path):
-        self.path, self._map = _existing(_named(path)), None
+        self.path = _existing(_named(path))
+        self._map = None
         self.name = str(self.path)
         self.size = self.path.stat().st_size
         self.index = _named(self.path.with_suffix('.idx'))
@@ -303,7 +316,8 @@ class RecordReader(_RecordFile):
                              f'it belongs to another file than {self.path}')
 
     def payload(self, n:int)->bytes: # n-th record in the order of the keys -> payload
-        data, spans = self.mapped(), _spans(self, n)
+        data = self.mapped()
+        spans = _spans(self, n)
         first, last = next(spans)
         joined = data[first:last]
         for more, (start, end) in enumerate(spans):
@@ -383,7 +397,10 @@ def _contents(reader):
 class _Labels:
     "The labels of the images of a .rec file"
     def __init__(self, reader, classes, source):
-        self.reader, self.classes, self.source, self.known = reader, classes, source, None
+        self.reader = reader
+        self.classes = classes
+        self.source = source
+        self.known = None
         self.images, self.identities = _contents(reader)
         if not len(self.images):
             raise ValueError(f'{reader.path} holds no images. Valid: a record for each image behind record 0')
@@ -516,10 +533,12 @@ def write_records(dataset:Dataset,    # with `.labels` and `.num_classes`
                   progress:bool=True, # show a bar when it takes more than a second
                  )->Path:             # the folder
     "Write a set as insightface does: images in the order of their labels, identity ranges at the end"
-    folder, labels = Path(folder), torch.as_tensor(dataset.labels)
+    folder = Path(folder)
+    labels = torch.as_tensor(dataset.labels)
     if not len(labels): raise ValueError(f'a set without images cannot be written to {folder}')
     people, counts = labels.unique(return_counts=True)
-    ends, identity = (counts.cumsum(0) + 1).tolist(), len(labels) + 1
+    ends = (counts.cumsum(0) + 1).tolist()
+    identity = len(labels) + 1
     ranges = list(zip([1, *ends], ends)) if identity + len(people) < _EXACT else []
     order = labels.argsort(stable=True).numpy()
     bar = tqdm(order, 'write', unit='image', delay=1, leave=False, disable=not progress)
