@@ -18,6 +18,8 @@ import torch
 
 from .. import __version__
 from ..core import one_of
+from ..data.fetch import CROPS
+from ..data.formats import FORMATS
 from ..data.protocols.formats import PROTOCOLS
 from ..data.protocols.twins import TWINS
 from ..losses.margins import MARGINS
@@ -120,7 +122,7 @@ BLOCKS = (DataFields, MethodFields, CodeFields, TrainingFields, ScoringFields, P
 
 # %% ../../nbs/60_training/10_recipe.ipynb #3ee26af9
 CHOICES = dict(backbone=BACKBONES, protocol=PROTOCOLS, method=METHODS, rule=('paper', 'released'),
-               isa_variant=VARIANTS, isa_normalise=NORMALISE, crop=('auto', 'lfw', 'none'),
+               isa_variant=VARIANTS, isa_normalise=NORMALISE, crop=CROPS, form=FORMATS,
                on_corrupt=('raise', 'skip'),
                lr_decay=('polynomial', 'cosine', 'step'), flip=('sum', 'concat', 'none'),
                precision=('auto', 'float32', 'bfloat16', 'float16'))
