@@ -19,7 +19,8 @@ def peak_memory()->int: # bytes
     import resource, sys
     from pathlib import Path
     status = Path('/proc/self/status')
-    if not status.exists(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*(1 if sys.platform == 'darwin' else 1024)
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*(1 if sys.platform == 'darwin' else 1024)
     return next(int(line.split()[1])*1024 for line in status.read_text().splitlines() if line.startswith('VmHWM'))
 
 # %% ../../nbs/70_report/45_benchmarks.ipynb #de8ae016
@@ -31,9 +32,11 @@ def in_process(function:Callable, # of a notebook; its imports inside it
     "What a function returns in a fresh process; RuntimeError with the last line of its error where it fails"
     sources = [inspect.getsource(f) for f in (*helpers, function)]
     call = f'import json, sys\nprint(json.dumps({function.__name__}(*json.loads(sys.argv[1]))))'
-    done = subprocess.run([sys.executable, '-c', '\n'.join([*sources, call]), json.dumps(values)], capture_output=True, text=True,
+    done = subprocess.run([sys.executable, '-c', '\n'.join([*sources, call]), json.dumps(values)],
+                          capture_output=True, text=True,
                           cwd=project_root(), env=os.environ | dict(OMP_NUM_THREADS=str(threads)))
-    if done.returncode: raise RuntimeError(f'{function.__name__}{values}: {(done.stderr.strip().splitlines() or ["no message"])[-1]}')
+    if done.returncode:
+        raise RuntimeError(f'{function.__name__}{values}: {(done.stderr.strip().splitlines() or ["no message"])[-1]}')
     return json.loads(done.stdout.splitlines()[-1])
 
 # %% ../../nbs/70_report/45_benchmarks.ipynb #f62de458
@@ -43,7 +46,8 @@ def store_benchmark(name:str,   # of the file, without its ending
                    )->Path:
     "Write a result aside, then rename"
     path = Path(folder or project_root()/'data'/'benchmarks')/f'{name}.json'
-    with write_aside(path) as aside: aside.write_text(json.dumps(result, indent=1, ensure_ascii=False) + '\n', encoding='utf-8')
+    with write_aside(path) as aside:
+        aside.write_text(json.dumps(result, indent=1, ensure_ascii=False) + '\n', encoding='utf-8')
     return path
 
 # %% ../../nbs/70_report/45_benchmarks.ipynb #bf54285d

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SUPPORTS', 'OPPOSITE', 'UNDECIDED', 'UNTESTABLE', 'UNMEASURED', 'Interval', 'student_interval', 'decimals',
-           'number_text', 'interval_text', 'counted', 'paired_difference', 'direction', 'verdict', 'claim_sentence',
+           'number_text', 'counted', 'interval_text', 'paired_difference', 'direction', 'verdict', 'claim_sentence',
            'claims_table', 'plot_claims', 'count_sentence']
 
 # %% ../../nbs/70_report/15_claims.ipynb #1a5bd329
@@ -26,6 +26,7 @@ class Interval(NamedTuple):
     high: float
     trials: int
 
+# %% ../../nbs/70_report/15_claims.ipynb #e195e3a0
 def student_interval(values # numbers, one a trial
                     )->Interval:
     "Student's 95 % interval of the mean; endless for a single value"
@@ -51,6 +52,12 @@ def number_text(value:float,
     n = decimals(error)
     return f'{round(value, n) + 0.:{"+" if sign else ""},.{max(n, 0)}f}'
 
+# %% ../../nbs/70_report/15_claims.ipynb #8904759a
+def counted(n:int, one:str, many:str|None=None # the plural, where it is not `one` with an s
+           )->str:
+    "A number and its noun: 1 cell, 2 cells"
+    return f'{n:,} {one if n == 1 else many or one + "s"}'
+
 # %% ../../nbs/70_report/15_claims.ipynb #07a03c92
 def interval_text(found:Interval,
                   unit:str='',        # of the numbers, such as " points"
@@ -58,15 +65,11 @@ def interval_text(found:Interval,
                   sign:bool=False,    # a difference: its mean carries + or -
                  )->str:
     "A mean, its interval and the number of trials, with the digits that the interval supports"
-    if not math.isfinite(found.high): return f'{found.mean:{"+" if sign else ""}.2g}{unit} (one {trial}, so no interval)'
+    if not math.isfinite(found.high):
+        return f'{found.mean:{"+" if sign else ""}.2g}{unit} (one {trial}, so no interval)'
     half = (found.high - found.low)/2
     mean, low, high = number_text(found.mean, half, sign), number_text(found.low, half), number_text(found.high, half)
     return f'{mean}{unit} (95 % interval {low} to {high}, {counted(found.trials, trial)})'
-
-def counted(n:int, one:str, many:str|None=None # the plural, where it is not `one` with an s
-           )->str:
-    "A number and its noun: 1 cell, 2 cells"
-    return f'{n:,} {one if n == 1 else many or one + "s"}'
 
 # %% ../../nbs/70_report/15_claims.ipynb #0fd85103
 def paired_difference(runs,         # columns variant, seed and the measure
@@ -112,14 +115,18 @@ def claim_sentence(runs,              # columns variant, seed and the measure
     "By how much two variants differ, how sure that is, and what it says of the paper's claim"
     start = (f'{what}: ' if what else '') + f'{a} minus {b}: '
     for name in (a, b): one_of('variant', name, runs.variant.unique())
-    found = paired_difference(runs, a, b, measure, 100. if percent else 1.) if measure in runs else student_interval([])
+    found = paired_difference(runs, a, b, measure, 100. if percent
+                              else 1.) if measure in runs else student_interval([])
     if not found.trials: return start + 'nothing is measured yet.'
-    return f'{start}{interval_text(found, " points" if percent else "", unit, True)}. {_conclusion(found, a, claim, cannot)}'
+    said = interval_text(found, ' points' if percent else '', unit, True)
+    return f'{start}{said}. {_conclusion(found, a, claim, cannot)}'
 
 def _conclusion(found, a, claim, cannot):
     "The sentence that follows a difference"
-    if claim is None: return f'{a} is {direction(found)}.' if direction(found) != 'undecided' else 'Undecided at this scale.'
-    words = {SUPPORTS: "This supports the paper's claim.", OPPOSITE: "The sign is opposite to the paper's in this regime.",
+    if claim is None:
+        return f'{a} is {direction(found)}.' if direction(found) != 'undecided' else 'Undecided at this scale.'
+    words = {SUPPORTS: "This supports the paper's claim.",
+             OPPOSITE: "The sign is opposite to the paper's in this regime.",
              UNDECIDED: 'Undecided at this scale.', UNTESTABLE: f'This regime cannot test the claim: {cannot}.'}
     return words[verdict(found, claim, cannot)]
 
@@ -156,7 +163,8 @@ def plot_claims(claims,       # from `claims_table`
     labels = [row.measure if one else f'{row.a} − {row.b}, {row.measure}' for row in claims.itertuples()]
     what = f'{claims.a.iloc[0]} − {claims.b.iloc[0]}' if one else 'difference'
     marks = 'dot: mean, bar: 95 % interval' + (', cross: published' if published is not None else '')
-    ax.set(yticks=range(len(claims)), yticklabels=labels, title=title, ylim=(len(claims) - 0.5, -0.5), xlabel=f'{what}, percentage points ({marks})')
+    ax.set(yticks=range(len(claims)), yticklabels=labels, title=title, ylim=(len(claims) - 0.5, -0.5),
+           xlabel=f'{what}, percentage points ({marks})')
     return fig
 
 # %% ../../nbs/70_report/15_claims.ipynb #38b7116d
@@ -171,5 +179,6 @@ def count_sentence(claims # from `claims_table`
                UNMEASURED: ('is not measured', 'are not measured')}
     counts = claims.verdict.value_counts()
     parts = [counted(counts[name], *phrases[name]) for name in phrases if counts.get(name, 0)]
-    chance = f'; chance alone would decide about {0.05*len(claims):.1f}' if SUPPORTS in counts or OPPOSITE in counts else ''
+    decided = SUPPORTS in counts or OPPOSITE in counts
+    chance = f'; chance alone would decide about {0.05*len(claims):.1f}' if decided else ''
     return f'Of {counted(len(claims), "comparison")} {", ".join(parts)}{chance}.'

@@ -96,4 +96,5 @@ def show_hardest(pairs,         # PairSet
             for chosen in (genuine, impostor) for index in (pairs.index_a, pairs.index_b)]
     similarity = [[f'{float(scores[int(i)]):.2f}' for i in chosen] for chosen in (genuine, impostor)]
     captions = [[], similarity[0], [], similarity[1]]
-    return show_rows(rows, ['same person,\nlowest', '', 'two persons,\nhighest', ''], columns=k, tile=0.9, captions=captions)
+    return show_rows(rows, ['same person,\nlowest', '', 'two persons,\nhighest', ''], columns=k, tile=0.9,
+                     captions=captions)

@@ -25,7 +25,8 @@ from ..training.sources import open_training_data
 from ..training.steps import build_model, make_optimizer, training_step
 
 # %% ../../nbs/70_report/65_gif.ipynb #42181e7d
-RIVALS = {'GIF': dict(method='gif'), 'Partial FC 0.3': dict(method='arcface', sample_rate=0.3), 'full softmax': dict(method='arcface')}
+RIVALS = {'GIF': dict(method='gif'), 'Partial FC 0.3': dict(method='arcface', sample_rate=0.3),
+          'full softmax': dict(method='arcface')}
 PAPER = (dict(backbone='r100', batch_size=1024, epochs=20, lr=0.1, lr_decay='cosine', weight_decay=5e-4, workers=8),
          'WebFace4M, 12M or 42M in the paper')
 TWINS = dict(smoke=dict(syn_ijbb=10, syn_ijbc=12), laptop=dict(syn_ijbb=230, syn_ijbc=230))
@@ -56,7 +57,7 @@ def run_codes(run:str,                      # name of a GIF run's folder
 def code_table(runs,                       # from `run_table`, GIF runs
                out_dir:str|Path|None=None, # folder of the runs; None: runs/ of the checkout
               ):                           # pandas.DataFrame: variant and means over seeds
-    "Length, vocabulary, how full the space of codes is, identities that share a code, and the largest token frequency over the mean one"
+    "What codes are like: length, vocabulary, share of the space, identities sharing a code, imbalance"
     rows = []
     for row in runs[runs.train_seconds.notna()].itertuples():
         codes, v, _ = run_codes(row.run, out_dir)
@@ -72,7 +73,8 @@ def time_steps(variants:dict,  # name -> recipe fields
                rounds:int=15,  # timed steps of each method, after one that does not count
               ):               # pandas.DataFrame: variant, round, step, head (seconds), steps of the whole run
     "Seconds of a training step and of its head alone, the methods taking turns; measured once"
-    plans = {name: prepare(make_recipe(**base | fields | dict(seed=seed)), progress=False) for name, fields in variants.items()}
+    plans = {name: prepare(make_recipe(**base | fields | dict(seed=seed)), progress=False)
+             for name, fields in variants.items()}
     folders = [plan.run.folder for plan in plans.values()]
     kept = folders[0]/f'step_times-{rounds}-{"-".join(folder.name[-8:] for folder in folders)}.json'
     if not kept.exists():
@@ -85,11 +87,12 @@ def time_steps(variants:dict,  # name -> recipe fields
 def _timed(plan):
     "Two functions that return the seconds of a step from the untrained model, and of its head"
     recipe, faces, device = plan.run.recipe, plan.faces, plan.device
-    table = identity_table(recipe, faces, plan.run.folder, device, False) if METHODS[recipe.method].head == 'gif' else None
+    table = identity_table(recipe, faces, plan.run.folder, device,
+                           False) if METHODS[recipe.method].head == 'gif' else None
     model = build_model(recipe, faces.num_classes, table).to(device).train()
     optimizer = make_optimizer(model, recipe)
-    images, labels = faces.__getitems__(next(iter(RunOrder(len(faces), recipe.batch_size, recipe.seed, 1))))
-    images, labels = images.to(device), labels.to(device)
+    first = next(iter(RunOrder(len(faces), recipe.batch_size, recipe.seed, 1)))
+    images, labels = (part.to(device) for part in faces.__getitems__(first))
     features = torch.randn(len(labels), recipe.embedding_size, device=device, requires_grad=True)
     wanted = [features, *(p for p in model['head'].parameters() if p.requires_grad)]
     def step(): training_step(model, optimizer, images, labels, recipe, 0, 10**6)
@@ -100,16 +103,17 @@ def _timed(plan):
 
 def _seconds(f, device):
     "A function that calls f and returns the seconds that it took"
+    wait = torch.cuda.synchronize if device.type == 'cuda' else lambda: None
     def timed():
-        if device.type == 'cuda': torch.cuda.synchronize()
+        wait()
         start = time.perf_counter()
         f()
-        if device.type == 'cuda': torch.cuda.synchronize()
+        wait()
         return time.perf_counter() - start
     return timed
 
 # %% ../../nbs/70_report/65_gif.ipynb #a0e8fb59
-def head_table(times): # pandas.DataFrame: variant, ms of a step and of its head (medians), share of the head in percent, steps
+def head_table(times): # pandas.DataFrame: variant, ms of a step and of its head (medians), share of the head in %
     "What part of a step the head is"
     grouped = times.groupby('variant', sort=False)
     medians = 1000*grouped[['step', 'head']].median()
@@ -121,7 +125,9 @@ def steps_in_time(times,                        # from `time_steps`
                   reference:str='full softmax', # whose time all have
                  )->dict:                       # variant -> steps
     "How many steps each method takes in the time of the reference's run, to a thirtieth of its steps"
-    table, steps = times.pivot(index='round', columns='variant', values='step'), int(times[times.variant == reference].steps.iloc[0])
+    table, steps = times.pivot(index='round', columns='variant',
+                               values='step'), int(times[times.variant == reference].steps.iloc[0])
     grain = max(1, steps//30)
     ratio = {name: float((table[reference]/table[name]).median()) for name in times.variant.unique()}
-    return {name: steps if name == reference else steps + round(steps*(r - 1)/grain)*grain for name, r in ratio.items()}
+    return {name: steps if name == reference else steps + round(steps*(r - 1)/grain)*grain
+            for name, r in ratio.items()}

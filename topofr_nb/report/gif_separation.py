@@ -30,6 +30,7 @@ class Separation(NamedTuple):
     largest: float
     counts: torch.Tensor # (bins,) pairs by distance, from 0 to 2
 
+# %% ../../nbs/70_report/67_gif_separation.ipynb #0c9ddfd6
 def separation(vectors:torch.Tensor, # (m, d), any length but zero
                bins:int=200,         # of the histogram, over 0..2
                block:int=2048,       # rows that are compared at a time
@@ -42,7 +43,9 @@ def separation(vectors:torch.Tensor, # (m, d), any length but zero
             far = (2 - 2*(rows @ columns.T)).clamp_(0, 4).sqrt_()
             far = far[torch.ones_like(far, dtype=torch.bool).triu_(1)] if i == j else far.flatten()
             if not len(far): continue
-            least, largest, total = min(least, far.min().item()), max(largest, far.max().item()), total + far.sum().item()
+            least = min(least, far.min().item())
+            largest = max(largest, far.max().item())
+            total += far.sum().item()
             counts += torch.bincount((far*(bins/2)).long().clamp_(max=bins - 1), minlength=bins)
     m = len(vectors)
     return Separation(least, 2*total/(m*(m - 1)), largest, counts)
@@ -50,9 +53,11 @@ def separation(vectors:torch.Tensor, # (m, d), any length but zero
 def _unit(vectors):
     "The vectors as float64 unit vectors; ValueError where one has no direction"
     x = torch.as_tensor(vectors).double()
-    if x.ndim != 2 or len(x) < 2: raise ValueError(f'vectors of shape {tuple(x.shape)}: distances need two rows or more')
+    if x.ndim != 2 or len(x) < 2:
+        raise ValueError(f'vectors of shape {tuple(x.shape)}: distances need two rows or more')
     bad = ~(x.isfinite().all(1) & (x != 0).any(1))
-    if bad.any(): raise ValueError(f'vector {int(bad.nonzero()[0])} has no direction: expected finite numbers other than zero')
+    if bad.any():
+        raise ValueError(f'vector {int(bad.nonzero()[0])} has no direction: expected finite numbers other than zero')
     return F.normalize(x, dim=1)
 
 # %% ../../nbs/70_report/67_gif_separation.ipynb #25904618
@@ -72,7 +77,8 @@ def feature_means(run:str,                    # name of a run's folder
     backbone, faces = load_backbone(folder/'last.safetensors', device)[0], open_training_data(recipe).load(False)
     sums = torch.zeros(faces.num_classes, recipe.embedding_size)
     for rows in torch.arange(len(faces)).split(4096):
-        sums.index_add_(0, faces.labels[rows], F.normalize(embed(backbone, faces.images(rows.tolist()), device=device, flip='none')))
+        sums.index_add_(0, faces.labels[rows], F.normalize(embed(backbone, faces.images(rows.tolist()), device=device,
+                                                                 flip='none')))
     return sums
 
 # %% ../../nbs/70_report/67_gif_separation.ipynb #5a297d1b
@@ -87,7 +93,8 @@ def separations(runs,                       # from `run_table`: RIVALS; unfinish
     for row in runs[runs.train_seconds.notna()].itertuples():
         if row.variant == 'GIF':
             vectors = run_codes(row.run, out_dir).vectors
-            add(RANDOM, row.seed, torch.randn(vectors.shape, generator=seeded_generator(row.seed, 'random directions')))
+            add(RANDOM, row.seed, torch.randn(vectors.shape,
+                                              generator=seeded_generator(row.seed, 'random directions')))
             add(CODED, row.seed, run_codes(row.run, out_dir, homogenised=False).vectors)
             add(CODES, row.seed, vectors)
         else: add(f'{row.variant}, class weights', row.seed, class_weights(row.run, out_dir))
@@ -97,7 +104,8 @@ def separations(runs,                       # from `run_table`: RIVALS; unfinish
 # %% ../../nbs/70_report/67_gif_separation.ipynb #1c15ed0c
 def separation_table(found:dict): # from `separations`; pandas.DataFrame: variant (the set), seed, least, mean, largest
     "A row per set and seed"
-    rows = [(name, seed, part.least, part.mean, part.largest) for name, parts in found.items() for seed, part in parts.items()]
+    rows = [(name, seed, part.least, part.mean, part.largest) for name, parts in found.items()
+            for seed, part in parts.items()]
     return pd.DataFrame(rows, columns=['variant', 'seed', 'least', 'mean', 'largest'])
 
 # %% ../../nbs/70_report/67_gif_separation.ipynb #450a285d
@@ -114,7 +122,8 @@ def plot_ranges(table,        # from `separation_table`
         ax.plot(rows.least, [i]*len(rows), 'o', ms=4, color=colour)
         ax.plot(rows['mean'].mean(), i, '|', ms=10, color=colour)
     ax.set(xlim=(0, 2), ylim=(len(names) - 0.5, -0.5), yticks=range(len(names)), yticklabels=names, title=title,
-           xlabel='distance of two identities on the unit sphere (dot: least of a seed, tick: mean, line: to the largest)')
+           xlabel='distance of two identities on the unit sphere (dot: least of a seed, tick: mean, line: to the '
+                  'largest)')
     return fig
 
 # %% ../../nbs/70_report/67_gif_separation.ipynb #b495438c
@@ -128,7 +137,8 @@ def plot_separation(found:dict,   # from `separations`
         for i, (name, parts) in enumerate(shown.items()):
             share = sum(part.counts for part in parts).double()
             edges = torch.linspace(0, 2, len(share) + 1)
-            ax.plot((edges[1:] + edges[:-1])/2, (share/share.sum()).where(share > 0, math.nan), color=COLOURS[i], lw=1.2, label=name)
+            ax.plot((edges[1:] + edges[:-1])/2, (share/share.sum()).where(share > 0, math.nan), color=COLOURS[i],
+                    lw=1.2, label=name)
         ax.set(yscale='log', xlim=(0, 2), xlabel='distance of two identities')
         ax.legend(fontsize=8, loc='lower center', bbox_to_anchor=(0.5, 1), frameon=False)
     axes[0].set_ylabel('share of pairs')

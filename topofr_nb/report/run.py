@@ -22,9 +22,11 @@ def scale_sentence(plan:Plan)->str:
     "How much this run sees, and what part of the paper's data that is"
     recipe, seen = plan.run.recipe, plan.steps*plan.run.recipe.batch_size
     source = recipe.data if recipe.data == 'synthetic' else 'folder'
-    return (f'**Scale of this run:** {recipe.backbone} sees {seen:,} images in {plan.steps:,} steps of {recipe.batch_size}, drawn from '
+    return (f'**Scale of this run:** {recipe.backbone} sees {seen:,} images in {plan.steps:,} steps of '
+            f'{recipe.batch_size}, drawn from '
             f'{len(plan.faces):,} images of {plan.faces.num_classes:,} identities ({source}). '
-            f'One epoch of the paper\'s {PAPER_DATA["name"]} is {PAPER_DATA["images"]:,} images of {PAPER_DATA["identities"]:,} identities: '
+            f'One epoch of the paper\'s {PAPER_DATA["name"]} is {PAPER_DATA["images"]:,} images of '
+            f'{PAPER_DATA["identities"]:,} identities: '
             f'this run is {seen/PAPER_DATA["images"]:.2g} of one epoch. Scores are comparable within this scale only.')
 
 # %% ../../nbs/70_report/40_run.ipynb #4a582604
@@ -34,8 +36,10 @@ def recipe_table(run:Run): # pandas.DataFrame, a row per field: value, and the r
     return pd.DataFrame.from_dict(rows, orient='index', columns=['value', 'why, where it was left open'])
 
 # %% ../../nbs/70_report/40_run.ipynb #1771bb4c
-PUBLISHED_AS = dict(arcface='ArcFace', cosface='CosFace', magface='MagFace', adaface='AdaFace', curricularface='CurricularFace',
-                    topofr='TopoFR', topofr_cosface='TopoFR (CosFace)', unpg='ArcFace + UNPG', unpg_cosface='CosFace + UNPG',
+PUBLISHED_AS = dict(arcface='ArcFace', cosface='CosFace', magface='MagFace', adaface='AdaFace',
+                    curricularface='CurricularFace',
+                    topofr='TopoFR', topofr_cosface='TopoFR (CosFace)', unpg='ArcFace + UNPG',
+                    unpg_cosface='CosFace + UNPG',
                     unpg_magface='MagFace + UNPG')
 
 def published_rows(recipe, # Recipe
@@ -48,14 +52,15 @@ def published_rows(recipe, # Recipe
     return rows[chosen].reset_index(drop=True)
 
 # %% ../../nbs/70_report/40_run.ipynb #7fb250cb
-def score_table(run:Run): # pandas.DataFrame: published and measured rates in percent; or a sentence where nothing was measured
+def score_table(run:Run): # pandas.DataFrame, rates in percent; or a sentence where nothing was measured
     "Scores of this run beside the published ones of its method; measured rows carry the run's scale"
     scores, recipe = run.scores, run.recipe
     found = {metric: 100*rate for metric, rate in published_metrics(scores).items()}
     if not found and 'protocol' not in scores: return 'nothing was scored: no pairs and no protocol were given'
     if not found: return 'no rate is measurable with so few pairs'
     source = recipe.data if recipe.data == 'synthetic' else 'own'
-    table = compare({f'{recipe.method} (measured)': found}, published_rows(recipe, list(found)), scores['scale'], source, recipe.backbone)
+    table = compare({f'{recipe.method} (measured)': found}, published_rows(recipe, list(found)), scores['scale'],
+                    source, recipe.backbone)
     if 'accuracy' not in scores: return table.round(2)
     pairs = f"{scores['pairs']} of {scores['total_pairs']}, {scores['protocol']}"
     interval = f"{100*scores['accuracy_low']:.1f} to {100*scores['accuracy_high']:.1f}"

@@ -28,7 +28,8 @@ from ..training.recipe import make_recipe
 # %% ../../nbs/70_report/20_tables.ipynb #4b44713c
 SCALES = dict(
     smoke=dict(image_size=48, embedding_size=64, identities=16, shots=8, batch_size=32, max_steps=6, eval_pairs=60),
-    laptop=dict(image_size=48, embedding_size=128, identities=600, shots=12, batch_size=128, max_steps=200, eval_pairs=2000))
+    laptop=dict(image_size=48, embedding_size=128, identities=600, shots=12, batch_size=128, max_steps=200,
+                eval_pairs=2000))
 SEEDS = dict(smoke=[0], laptop=[0, 1, 2], paper=[0])
 
 def trained_scale(scale:str # "stored", "smoke", "laptop" or "paper"
@@ -92,7 +93,7 @@ def _measured(run):
 
 # %% ../../nbs/70_report/20_tables.ipynb #59ecab84
 def score_grid(runs,             # from `run_grid`
-               protocols:dict,   # built-in twin -> its size, None for the default; or protocol -> folder or .bin of your own
+               protocols:dict,   # built-in twin -> size or None; or protocol -> folder or .bin of your own
                out_dir:str|Path|None=None, # folder of the runs; None: runs/ of the checkout
                progress:bool=False,
                seconds:float=math.inf, # no new protocol starts after this many
@@ -113,7 +114,8 @@ def _scores(folder, protocol, what, allowed, progress):
     if not (scored/'evaluation.json').exists():
         if not (allowed and (folder/'scores.json').exists()): return {}
         asked = dict(pairs=str(what)) if own else dict(protocol_size=what)
-        score_checkpoint(make_scoring(checkpoint=str(folder/'last.safetensors'), protocol=protocol, out_dir=str(scored), **asked), progress)
+        score_checkpoint(make_scoring(checkpoint=str(folder/'last.safetensors'), protocol=protocol,
+                                      out_dir=str(scored), **asked), progress)
     return published_metrics(json.loads((scored/'evaluation.json').read_text()))
 
 # %% ../../nbs/70_report/20_tables.ipynb #1d1fe8c6
@@ -136,6 +138,7 @@ def results_file(name:str,   # paper and table, such as "unpg_public"
     "Where the rows of a table are stored"
     return Path(folder or project_root()/'data'/'results')/f'{name}_{trained_scale(scale)}.csv'
 
+# %% ../../nbs/70_report/20_tables.ipynb #4c149d2a
 def save_results(frame, path:str|Path):
     "Write a result table aside, then rename"
     with write_aside(path) as aside: frame.to_csv(aside, index=False)
@@ -151,7 +154,8 @@ def store(found,         # a frame with columns variant and seed
     "Store rows with their recipes; nothing at `smoke`, or where no run is finished"
     if scale in ('smoke', 'stored') or 'torch' in found and found.torch.isna().all(): return False
     if variants:
-        shared = {k: Path(v).name if k == 'data' else v for k, v in (base or {}).items() if k != 'out_dir' and v is not None}
+        shared = {k: Path(v).name if k == 'data' else v for k, v in (base or {}).items() if k != 'out_dir'
+                  and v is not None}
         recipes = [json.dumps(shared | variants[name]) if name in variants else '' for name in found.variant]
         found = found.assign(recipe=recipes)
     save_results(found.round(6), results_file(name, scale, folder))
@@ -164,11 +168,14 @@ def read_stored(name:str,            # paper and table, such as "unpg_public"
                ):                    # pandas.DataFrame
     "The rows that the last `laptop` run of a table left"
     path = results_file(name, 'laptop', folder)
-    if not path.exists(): raise FileNotFoundError(f'{path.name} is not stored: run this notebook once with scale = "laptop"')
+    if not path.exists():
+        raise FileNotFoundError(f'{path.name} is not stored: run this notebook once with scale = "laptop"')
     found = pd.read_csv(path)
     if seeds is None: return found
     lacking = sorted(set(seeds) - set(found.seed))
-    if lacking: raise ValueError(f'seeds {lacking} are not among the stored rows of {path.name}, which have {sorted(set(found.seed))}')
+    if lacking:
+        raise ValueError(f'seeds {lacking} are not among the stored rows of {path.name}, which have '
+                         f'{sorted(set(found.seed))}')
     return found[found.seed.isin(seeds)].reset_index(drop=True)
 
 # %% ../../nbs/70_report/20_tables.ipynb #13714be4
@@ -192,7 +199,9 @@ def unfinished_sentence(runs,              # a row per variant and seed
     "How much of a grid is there"
     empty = int(runs[measure].isna().sum()) if measure in runs else len(runs)
     measured = f'{len(runs) - empty} of {counted(len(runs), "cell")} {"is" if len(runs) - empty == 1 else "are"} measured'
-    return measured + (f'; {counted(empty, "is", "are")} empty: run the notebook again to fill {"it" if empty == 1 else "them"}.' if empty else '.')
+    if not empty: return f'{measured}.'
+    again = 'it' if empty == 1 else 'them'
+    return f'{measured}; {counted(empty, "is", "are")} empty: run the notebook again to fill {again}.'
 
 # %% ../../nbs/70_report/20_tables.ipynb #b49b45bd
 def where_sentence(found, # from `run_grid` or `run_table`
@@ -205,13 +214,14 @@ def where_sentence(found, # from `run_grid` or `run_table`
     seeds = list(dict.fromkeys(found.seed))
     said = f'seed{"s" if len(seeds) > 1 else ""} {", ".join(map(str, seeds))}'
     machines = found[['torch', 'threads', 'device']].dropna().drop_duplicates().itertuples(index=False)
-    machine = '; '.join(f'PyTorch {version}, {counted(int(threads), "thread")}, {device}' for version, threads, device in machines)
+    machine = '; '.join(f'PyTorch {version}, {counted(int(threads), "thread")}, {device}'
+                        for version, threads, device in machines)
     return f'{scale_text(scale).capitalize()}: {"; ".join(filter(None, (trained, said, machine)))}.'
 
 # %% ../../nbs/70_report/20_tables.ipynb #ed598004
 def by_variant(runs,               # from `run_grid` or `score_grid`
                measure='accuracy', # column, 0..1
-              ): # pandas.DataFrame: seeds, mean and standard deviation in percent, in the variants' order; seconds where they are known
+              ): # pandas.DataFrame: seeds, mean and sd in percent; seconds where they are known
     "A measure over seeds"
     grouped = runs.astype({measure: float}).groupby('variant', sort=False)
     out = grouped[measure].agg(seeds='count', mean='mean', sd='std')
@@ -221,7 +231,7 @@ def by_variant(runs,               # from `run_grid` or `score_grid`
 # %% ../../nbs/70_report/20_tables.ipynb #51f75b9b
 def spread_table(scores,   # from `score_grid`
                  measures, # columns, 0..1
-                ):         # pandas.DataFrame of "mean ± sd" in percent: a row per variant, a column per measure; empty where nothing was measured
+                ):         # pandas.DataFrame of "mean ± sd" in percent, variants down, measures across
     "Several measures over seeds"
     return pd.DataFrame({m: by_variant(scores, m).apply(_spread_text, axis=1) for m in measures if m in scores})
 
@@ -261,8 +271,10 @@ def measured_metrics(found,     # from `run_table`
     return both + [m for m in there if '_tar@' in m and m.split('_tar@')[0] in lacking]
 
 # %% ../../nbs/70_report/20_tables.ipynb #c729cbb9
-def strictest(found, columns)->list: # of `columns` of `found`, those measured at the smallest FAR of each protocol; others as they are
-    "One measure per protocol"
+def strictest(found,   # from `run_table`
+              columns, # some of its columns
+             )->list:  # of these
+    "Measures at the smallest FAR of each protocol that was measured; other measures as they are"
     best = {}
     for name in columns:
         if found[name].notna().sum() == 0: continue
@@ -298,7 +310,8 @@ class Table:
     results: str|None = None       # folder of the stored rows; None: data/results of the checkout
 
     def __post_init__(self):
-        if not self.variants: raise ValueError(f'table {self.name!r} has no variants: {{name: recipe fields}} is needed')
+        if not self.variants:
+            raise ValueError(f'table {self.name!r} has no variants: {{name: recipe fields}} is needed')
         trained_scale(self.scale)
 
     def rows(self): # pandas.DataFrame: a row per variant and seed, rates 0..1

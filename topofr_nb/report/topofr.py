@@ -39,7 +39,8 @@ def topofr_base(given:dict,        # scale, data, pairs and out_dir: the noteboo
                 scored:bool=True,  # the notebook wants accuracies: faces of your own need pairs then
                )->dict:            # recipe fields
     "Recipe fields that all runs of TopoFR's tables and figures share"
-    paper = dict(backbone=backbone, batch_size=512, epochs=20, lr=0.1, weight_decay=5e-4, precision='float16', workers=8)
+    paper = dict(backbone=backbone, batch_size=512, epochs=20, lr=0.1, weight_decay=5e-4, precision='float16',
+                 workers=8)
     needed = dict(pairs=(given['pairs'], 'a pair list or .bin; IJB-C in the paper')) if scored else None
     base = make_base(given['scale'], given['data'], given['out_dir'], (paper, 'MS1MV2 in the paper'), needed, SMALL)
     return base | dict(pairs=given['pairs'])
@@ -83,7 +84,8 @@ def control_networks(recipe:Recipe # resolved
     "What a discrepancy is to be compared with"
     draw = seeded_generator(recipe.seed, 'random features')
     untrained = build_model(recipe, num_classes=2)['backbone']
-    return dict(zip(CONTROLS, (untrained, lambda x: torch.randn(len(x), recipe.embedding_size, generator=draw)), strict=True))
+    return dict(zip(CONTROLS, (untrained, lambda x: torch.randn(len(x), recipe.embedding_size, generator=draw)),
+                    strict=True))
 
 # %% ../../nbs/70_report/50_topofr.ipynb #adeaa9bc
 def batch_discrepancies(runs,                     # from `run_grid`
@@ -119,9 +121,12 @@ def plot_discrepancies(values, # from `batch_discrepancies`
     names = list(dict.fromkeys(values.variant))
     fig, axes = subplots(1, 2, height=0.42*len(names) + 1.1, sharey=True)
     for ax, column in zip(axes, ('raw', 'normalised'), strict=True):
-        bins = np.geomspace(values[column].min(), values[column].max(), 60) if column == 'raw' else np.linspace(0, values[column].max(), 60)
-        for i, name in enumerate(names): _ridge(ax, values[values.variant == name][column], bins, len(names) - 1 - i, name in CONTROLS)
-        ax.set(xlabel=f'{xlabel}, {column}', yticks=range(len(names)), yticklabels=names[::-1], xscale='log' if column == 'raw' else 'linear')
+        bins = np.geomspace(values[column].min(), values[column].max(),
+                            60) if column == 'raw' else np.linspace(0, values[column].max(), 60)
+        for i, name in enumerate(names):
+            _ridge(ax, values[values.variant == name][column], bins, len(names) - 1 - i, name in CONTROLS)
+        ax.set(xlabel=f'{xlabel}, {column}', yticks=range(len(names)), yticklabels=names[::-1], xscale='log'
+               if column == 'raw' else 'linear')
     fig.suptitle(title, fontsize=10)
     return fig
 
@@ -139,10 +144,11 @@ def seed_means(values # from `batch_discrepancies`
 
 # %% ../../nbs/70_report/50_topofr.ipynb #56da4b85
 def discrepancy_table(values # from `batch_discrepancies`
-                     ):      # pandas.DataFrame: mean and standard deviation over seeds, raw and normalised; seeds; batches
+                     ):      # pandas.DataFrame: mean and sd over seeds, raw and normalised; seeds; batches
     "One line per method and control"
     means = seed_means(values).groupby('variant', sort=False)
-    columns = {f'{column}{end}': getattr(means[column], how)() for column in ('raw', 'normalised') for end, how in (('', 'mean'), (' sd', 'std'))}
+    columns = {f'{column}{end}': getattr(means[column], how)() for column in ('raw', 'normalised')
+               for end, how in (('', 'mean'), (' sd', 'std'))}
     return pd.DataFrame(columns).assign(seeds=means.size(), batches=values.groupby('variant', sort=False).size())
 
 # %% ../../nbs/70_report/50_topofr.ipynb #d57c140b
@@ -152,7 +158,8 @@ def control_sentence(values,    # from `batch_discrepancies`
                     )->str:
     "In how many seeds a variant lies below each control"
     means = seed_means(values).pivot(index='seed', columns='variant', values=column)
-    below = [f'below {control} ({means[control].mean():.2g}) in {(means[a] < means[control]).sum()} of {len(means)} seeds' for control in CONTROLS]
+    below = [f'below {control} ({means[control].mean():.2g}) in {(means[a] < means[control]).sum()} of '
+             f'{len(means)} seeds' for control in CONTROLS]
     return f'{column}, {a} ({means[a].mean():.2g}): {", ".join(below)}.'
 
 # %% ../../nbs/70_report/50_topofr.ipynb #42883bf6

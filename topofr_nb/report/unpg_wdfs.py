@@ -43,7 +43,8 @@ def _keep(path, found):
     for name, measured in found.items():
         for kind, s in (('positive', measured.positive), ('negative', measured.negative)):
             arrays[f'{name}|{kind}|counts'] = s.counts
-            arrays[f'{name}|{kind}|numbers'] = np.array([math.nan if x is None else x for x in (s.low, s.high, s.mean, s.var)])
+            arrays[f'{name}|{kind}|numbers'] = np.array([math.nan if x is None else x for x in (s.low, s.high, s.mean,
+                                                                                                s.var)])
     with write_aside(path) as aside, aside.open('wb') as file: np.savez_compressed(file, **arrays)
 
 def _read(path):
@@ -95,11 +96,13 @@ def wdfs_along(runs,                  # from `run_grid`, with kept backbones
 # %% ../../nbs/70_report/62_unpg_wdfs.ipynb #413bfb44
 def wdfs_table(runs,       # from `run_grid`
                found:dict, # from `wdfs_along`
-              ):           # pandas.DataFrame, a line per variant, seed and step; runs that are not finished have one without numbers
+              ):           # pandas.DataFrame, a line per variant, seed and step; unfinished runs without numbers
     "The measures along training"
-    rows = [dict(variant=variant, seed=seed, step=step) | measured.summary() for (variant, seed, step), measured in found.items()]
+    rows = [dict(variant=variant, seed=seed, step=step) | measured.summary()
+            for (variant, seed, step), measured in found.items()]
     machine = runs[['variant', 'seed', 'run', 'scale', 'torch', 'threads', 'device']]
-    columns = ['variant', 'seed', 'step', *next(iter(found.values())).summary()] if found else ['variant', 'seed', 'step', 'gap']
+    columns = ['variant', 'seed', 'step', *next(iter(found.values())).summary()] if found else ['variant', 'seed',
+                                                                                                'step', 'gap']
     return machine.merge(pd.DataFrame(rows, columns=columns), on=['variant', 'seed'], how='left')
 
 # %% ../../nbs/70_report/62_unpg_wdfs.ipynb #3e48ba70
@@ -143,7 +146,8 @@ def seen_pairs(run:str,               # name of the folder of a finished run wit
         images = faces.images(rows) if faces.pixels is not None else torch.utils.data.Subset(faces.dataset, rows)
         features = embed(backbone, images, device=device, flip='none')
         labels, size = faces.labels[:len(features)], min(recipe.batch_size, len(features))
-        return sampled_sets(features, labels, checkpoint.tensors['head.weight'], size, batches, recipe.whisker, recipe.seed)
+        return sampled_sets(features, labels, checkpoint.tensors['head.weight'], size, batches, recipe.whisker,
+                            recipe.seed)
     return kept_wdfs(folder/'wdfs'/f'seen-{batches}-{most}.npz', make)
 
 # %% ../../nbs/70_report/62_unpg_wdfs.ipynb #6a3c3f2e
