@@ -66,6 +66,18 @@ def code_table(runs,                       # from `run_table`, GIF runs
     columns = ['variant', 'l', 'v', 'codes used, %', 'identities sharing a code', 'token imbalance']
     return pd.DataFrame(rows, columns=columns).groupby('variant', sort=False).mean().round(2).reset_index()
 
+# %% ../../nbs/70_report/65_gif.ipynb #4fdc2618
+def _seconds(f, device):
+    "A function that calls f and returns the seconds that it took"
+    wait = torch.cuda.synchronize if device.type == 'cuda' else lambda: None
+    def timed():
+        wait()
+        start = time.perf_counter()
+        f()
+        wait()
+        return time.perf_counter() - start
+    return timed
+
 # %% ../../nbs/70_report/65_gif.ipynb #2dcd8b92
 def time_steps(variants:dict,  # name -> recipe fields
                base:dict,      # recipe fields that all share
@@ -100,17 +112,6 @@ def _timed(plan):
         loss = head_losses(model['head'], features, labels, recipe)[0].mean()
         torch.autograd.grad(loss, wanted, allow_unused=True)
     return _seconds(step, device), _seconds(head, device)
-
-def _seconds(f, device):
-    "A function that calls f and returns the seconds that it took"
-    wait = torch.cuda.synchronize if device.type == 'cuda' else lambda: None
-    def timed():
-        wait()
-        start = time.perf_counter()
-        f()
-        wait()
-        return time.perf_counter() - start
-    return timed
 
 # %% ../../nbs/70_report/65_gif.ipynb #a0e8fb59
 def head_table(times): # pandas.DataFrame: variant, ms of a step and of its head (medians), share of the head in %

@@ -198,7 +198,8 @@ def unfinished_sentence(runs,              # a row per variant and seed
                        )->str:
     "How much of a grid is there"
     empty = int(runs[measure].isna().sum()) if measure in runs else len(runs)
-    measured = f'{len(runs) - empty} of {counted(len(runs), "cell")} {"is" if len(runs) - empty == 1 else "are"} measured'
+    verb = 'is' if len(runs) - empty == 1 else 'are'
+    measured = f'{len(runs) - empty} of {counted(len(runs), "cell")} {verb} measured'
     if not empty: return f'{measured}.'
     again = 'it' if empty == 1 else 'them'
     return f'{measured}; {counted(empty, "is", "are")} empty: run the notebook again to fill {again}.'
