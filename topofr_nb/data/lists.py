@@ -152,8 +152,8 @@ class Files:
         for part in Path(name).parts:
             fits = self._entries(place).get(_form_of(part, self.any_case), [])
             if len(fits) > 1 and part not in fits:
-                raise ValueError(f'{place} contains {" and ".join(map(repr, fits))}, and either could be meant '
-                                 f'by {part!r}')
+                several = ' and '.join(map(repr, fits))
+                raise ValueError(f'{place} contains {several}, and either could be meant by {part!r}')
             if not fits: return None
             place = place/(part if part in fits else fits[0])
         return place

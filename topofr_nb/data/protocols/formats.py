@@ -42,8 +42,8 @@ def recognise_protocol(path:str|Path)->str: # "pairs", or one of FOLDERS
     if is_kface(path): return 'kface'
     if any((path/name).is_dir() for name in FARS): return 'mfr'
     if any(re.match(r'facescrub|megaface', entry.name) for entry in path.iterdir()): return 'megaface'
-    raise ValueError(f'{path} holds no protocol that is known: {", ".join(FOLDERS)}. Pairs are named by their '
-                     f'list or .bin')
+    raise ValueError(f'{path} holds no protocol that is known: {", ".join(FOLDERS)}. '
+                     'Pairs are named by their list or .bin')
 
 # %% ../../../nbs/10_data/40_protocols/50_formats.ipynb #5c5f3dc7
 def _find(protocol, pairs, root):
@@ -56,8 +56,8 @@ def _find(protocol, pairs, root):
     if protocol not in PAIRS or protocol.startswith('cfp_') and find_cfp(root): return Path(root)
     beside = Files(root, any_case=True).find(f'{protocol}.bin')
     if beside is None:
-        raise FileNotFoundError(f'{Path(root)/protocol}.bin does not exist: give the list or .bin of '
-                                f'{protocol!r} in pairs')
+        raise FileNotFoundError(f'{Path(root)/protocol}.bin does not exist: '
+                                f'give the list or .bin of {protocol!r} in pairs')
     return beside
 
 # %% ../../../nbs/10_data/40_protocols/50_formats.ipynb #52e2663c

@@ -91,8 +91,8 @@ def _distractors(folder, count):
         found, = _read_json(path, 'path')
     elif path.is_file(): found = _list(path)
     else:
-        raise FileNotFoundError(f'{folder} has no list of distractors. Valid: templatelists/{MEGAFACE}_<n>_1 or '
-                                f'megaface_lst')
+        raise FileNotFoundError(f'{folder} has no list of distractors. '
+                                f'Valid: templatelists/{MEGAFACE}_<n>_1 or megaface_lst')
     if count is not None and not 1 <= count <= len(found):
         raise ValueError(f'{count} distractors are asked for and {path} has 1..{len(found)}')
     return path, found[:count]
@@ -134,8 +134,8 @@ def read_megaface(folder:str|Path,           # with facescrub_images/, megaface_
     kept = [i for i, path in enumerate(probes) if _tail(path, 1) not in noise[0]]
     probes, people = ([values[i] for i in kept] for values in (probes, people))
     strangers = [path for path in strangers if _tail(path, 3) not in noise[1]]
-    paths = _located(probe_list, probes, folder/'facescrub_images') + _located(strangers_list, strangers,
-                                                                               folder/'megaface_images')
+    paths = _located(probe_list, probes, folder/'facescrub_images')
+    paths += _located(strangers_list, strangers, folder/'megaface_images')
     if len(set(people)) == len(people):
         raise ValueError(f'{probe_list}: nobody has two probes, so there is nobody to search for')
     number = {who: i for i, who in enumerate(dict.fromkeys(people))}

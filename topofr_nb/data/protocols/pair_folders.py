@@ -73,8 +73,8 @@ def read_cfp(folder:str|Path,          # CFP as unpacked, or its Protocol
     "The pairs of CFP with its folds, images read when they are needed"
     protocol = find_cfp(folder)
     if protocol is None:
-        raise FileNotFoundError(f'{folder} is not CFP. Valid: a folder with Protocol/Pair_list_F.txt and '
-                                f'Protocol/Split')
+        raise FileNotFoundError(f'{folder} is not CFP. '
+                                'Valid: a folder with Protocol/Pair_list_F.txt and Protocol/Split')
     root = Path(root or protocol.parent/'Data'/'Images')
     kinds = [kind for kind in ('FF', 'FP') if (protocol/'Split'/kind).is_dir()]
     lists = {letter: protocol/f'Pair_list_{letter}.txt' for letter in sorted({'F', *(kind[1] for kind in kinds)})}
@@ -85,8 +85,8 @@ def read_cfp(folder:str|Path,          # CFP as unpacked, or its Protocol
         locate = SideFiles(root)
         a, b = ([locate(Side(pair[side])) for pair in pairs] for side in (0, 1))
         if locate.missing:
-            raise FileNotFoundError(f'{protocol} names {len(locate.missing)} images that are not in {root}: '
-                                    f'{first_few(locate.missing)}')
+            count = len(locate.missing)
+            raise FileNotFoundError(f'{protocol} names {count} images that are not in {root}: {first_few(locate.missing)}')
         people = {name.split('/')[0] for pair in pairs for name in pair}
         name, lists_read = f'cfp_{kind.lower()}', (*lists.values(), *files)
         found[name] = file_pairs(a, b, same, name, people, image_size, folds, "CFP's numbers of images", lists_read)
@@ -107,8 +107,8 @@ def read_rfw(folder:str|Path,         # RFW as unpacked
     "The pairs of each group of people, images read when they are needed"
     place = find_rfw(folder)
     if place is None:
-        raise FileNotFoundError(f'{folder} is not RFW. Valid: a folder with txts/<group>/<group>_pairs.txt and '
-                                f'data/<group>')
+        raise FileNotFoundError(f'{folder} is not RFW. '
+                                'Valid: a folder with txts/<group>/<group>_pairs.txt and data/<group>')
     root = Path(root or place/'data')
     found = {}
     for path in sorted(place.glob('txts/*/*_pairs.txt')):

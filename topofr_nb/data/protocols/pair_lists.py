@@ -148,8 +148,8 @@ def choose_form(path:str|Path, # for errors
     if len(whole) == 1: return whole[0]
     if whole:
         candidates = ' or '.join(PAIR_FORMS[name].lines for name in whole)
-        raise ValueError(f"{path} is ambiguous: {' '.join(rows[0][1])!r} can be {candidates}. Valid: images "
-                         'with an ending, such as .jpg')
+        raise ValueError(f"{path} is ambiguous: {' '.join(rows[0][1])!r} can be {candidates}. "
+                         'Valid: images with an ending, such as .jpg')
     best = max(count, key=count.get)
     number, fields = next((n, fields) for n, fields in rows if not PAIR_FORMS[best].fits(fields))
     line = f"{path} line {number}: {' '.join(fields)!r}"
@@ -190,8 +190,8 @@ def _by_columns(path, header, rows):
                          'Valid: path_a,path_b,same, in any order, with a column fold or without')
     wrong = next((row for row in rows if len(row[1]) != len(header)), None)
     if wrong:
-        raise ValueError(f"{path} line {wrong[0]}: {' '.join(wrong[1])!r} has {len(wrong[1])} fields and line 1 "
-                         f"names {len(header)}")
+        raise ValueError(f"{path} line {wrong[0]}: {' '.join(wrong[1])!r} has {len(wrong[1])} fields "
+                         f'and line 1 names {len(header)}')
     order = [*images, roles.index('flag')]
     folds = [fields[roles.index('fold')] for _, fields in rows] if 'fold' in roles else None
     return [(number, [fields[i] for i in order]) for number, fields in rows], folds
@@ -219,8 +219,8 @@ def _people(path, rows):
     sides, same = [], []
     for number, fields in rows:
         if len(fields) == 4 and fields[0] == fields[2]:
-            raise ValueError(f"{path} line {number}: {' '.join(fields)!r} names one person twice. Valid: 'name "
-                             f"i j' for one person")
+            raise ValueError(f"{path} line {number}: {' '.join(fields)!r} names one person twice. "
+                             "Valid: 'name i j' for one person")
         same.append(len(fields) == 3)
         other = fields[0] if same[-1] else fields[2]
         sides.append((Side(fields[0], int(fields[1])), Side(other, int(fields[-1]))))
@@ -238,12 +238,12 @@ def _paths(path, rows):
 def _two_lines(path, rows, form):
     "First lines and second lines of pairs"
     if len(rows)%2:
-        raise ValueError(f"{path} line {rows[-1][0]}: {' '.join(rows[-1][1])!r} is alone. Valid: "
-                         f"{PAIR_FORMS[form].lines}")
+        number, last = rows[-1]
+        raise ValueError(f"{path} line {number}: {' '.join(last)!r} is alone. Valid: {PAIR_FORMS[form].lines}")
     for (first, a), (second, b) in zip(rows[::2], rows[1::2]):
         if a[1:] != b[1:]:
-            raise ValueError(f"{path} lines {first} and {second}: {' '.join(a)!r} and {' '.join(b)!r} are not a "
-                             f"pair, whose two lines end alike")
+            raise ValueError(f"{path} lines {first} and {second}: {' '.join(a)!r} and {' '.join(b)!r} are not "
+                             'a pair, whose two lines end alike')
     return rows[::2], rows[1::2]
 
 # %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #4f8b56a0
@@ -254,8 +254,8 @@ def _with_folds(path, rows):
     sides = [(Side(a[0]), Side(b[0])) for (_, a), (_, b) in zip(first, second)]
     folders = [(a.name.rpartition('/')[0], b.name.rpartition('/')[0]) for (a, b), s in zip(sides, same) if not s]
     if folders and all(a == b != '' for a, b in folders) and len({a for a, _ in folders}) > 1:
-        raise ValueError(f'{path}: the two lines of all {len(folders)} pairs with 0 are of one folder; a list '
-                         f'of images with labels is not a pair list')
+        raise ValueError(f'{path}: the two lines of all {len(folders)} pairs with 0 are of one folder; '
+                         'a list of images with labels is not a pair list')
     return [number for number, _ in first], sides, same, folds
 
 # %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #6cf85921
@@ -265,8 +265,8 @@ def _by_names(path, rows):
     sides = [(Side(a[0]), Side(b[0])) for (_, a), (_, b) in zip(first, second)]
     loose = next((number for number, (name, *_) in rows if '/' not in name), None)
     if loose:
-        raise ValueError(f"{path} line {loose}: an image without a folder does not tell who it is. Valid: "
-                         f"{PAIR_FORMS['names'].lines}")
+        raise ValueError(f"{path} line {loose}: an image without a folder does not tell who it is. "
+                         f"Valid: {PAIR_FORMS['names'].lines}")
     same = [a.name.split('/')[-2] == b.name.split('/')[-2] for a, b in sides]
     return [number for number, _ in first], sides, np.array(same, dtype=bool), None
 
@@ -346,8 +346,8 @@ def _with_sibling(path, first):
     positives, negatives = (x for x in sorted((first, second), key=lambda x: not x.same[0]))
     same = np.concatenate([positives.same, negatives.same])
     if same.all() or not same.any():
-        raise ValueError(f'{path} and {other.name} hold {same.sum()} positive and {(~same).sum()} negative '
-                         f'pairs; both are needed')
+        raise ValueError(f'{path} and {other.name} hold {same.sum()} positive and {(~same).sum()} negative pairs; '
+                         'both are needed')
     order = _interleaved(len(positives), len(negatives))
     a, b = ([(x + y)[i] for i in order] for x, y in ((positives.a, negatives.a), (positives.b, negatives.b)))
     return PairList(a, b, same[order], f'{first.form}, in two files', None, first.people | second.people,

@@ -153,8 +153,8 @@ class SideFiles:
             found = self._numbered(folder).get(key, [])
             exact = [file for file in found if os.path.splitext(file)[0].endswith(f'{side.number:04d}')]
             if len(exact or found) > 1:
-                raise ValueError(f'{folder} holds {" and ".join(exact or found)}: which is image {side.number} '
-                                 f'of {side.name}?')
+                several = ' and '.join(exact or found)
+                raise ValueError(f'{folder} holds {several}: which is image {side.number} of {side.name}?')
             if found: return folder/(exact or found)[0]
 
     def _of_path(self, name):

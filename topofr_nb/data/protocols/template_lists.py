@@ -106,8 +106,8 @@ def _duplicated(path, a, b, rank):
     line = _first(where[again] != np.arange(len(a)))
     doubled = len(a) - len(first)
     count = '1 pair is' if doubled == 1 else f'{doubled} pairs are'
-    return ValueError(f'{path} line {line + 1}: the pair {a[line]} {b[line]} is in line '
-                      f'{where[again][line] + 1} already; '
+    before = where[again][line] + 1
+    return ValueError(f'{path} line {line + 1}: the pair {a[line]} {b[line]} is in line {before} already; '
                       f'{count} duplicated')
 
 # %% ../../../nbs/10_data/40_protocols/20_template_lists.ipynb #ec72bc72

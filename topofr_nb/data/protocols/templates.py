@@ -76,8 +76,8 @@ def _kind(folder, name):
     "ijbb or ijbc, from what lies in the folder"
     folder = Path(folder)
     if not folder.is_dir():
-        raise FileNotFoundError(f'{folder} does not exist. Valid: a folder with meta/ and loose_crop/ of IJB-B '
-                                f'or IJB-C')
+        raise FileNotFoundError(f'{folder} does not exist. '
+                                'Valid: a folder with meta/ and loose_crop/ of IJB-B or IJB-C')
     found = [kind for kind in GALLERIES if (folder/'meta'/f'{kind}_face_tid_mid.txt').is_file()]
     if name is not None and one_of('name', name, GALLERIES) in found: return name
     if name is None and len(found) == 1: return found[0]
@@ -90,8 +90,8 @@ def _kind(folder, name):
 def _check_names(media, names, faces, others):
     "ValueError where two lists are not about the same images, line by line"
     if len(names) != len(others):
-        raise ValueError(f'{media} has {len(names)} lines and {faces} has {len(others)}; line i of both is the '
-                         f'same image')
+        raise ValueError(f'{media} has {len(names)} lines and {faces} has {len(others)}; '
+                         'line i of both is the same image')
     if names == others: return
     i = next(i for i, (name, other) in enumerate(zip(names, others)) if name != other)
     raise ValueError(f'{media} line {i + 1} is about {names[i]} and {faces} line {i + 1} about {others[i]}; '
