@@ -16,7 +16,8 @@ try: from topofr_nb.compiled import jpeg as compiled
 except ImportError: compiled = None
 
 # %% ../../nbs/10_data/13_jpeg.ipynb #80461857
-_START_OF_SCAN, _END_OF_IMAGE = 0xda, 0xd9
+_START_OF_SCAN = 0xda
+_END_OF_IMAGE = 0xd9
 _SEGMENT = 'its segments are damaged'
 _TOO_SHORT = 'its pixels end before the image is complete'
 _RESTART = 'a restart marker is missing or out of order'
@@ -78,7 +79,8 @@ def _quantisers(body):
     return tables
 
 # %% ../../nbs/10_data/13_jpeg.ipynb #3472635e
-_LARGEST, _ZEROS = 2048, 96
+_LARGEST = 2048
+_ZEROS = 96
 _TOO_LONG = 'a block has more than 64 coefficients'
 _RANGE = 'its coefficients are larger than any pixels give'
 _BLANK = 'a part of it is filled with zeros'
@@ -98,12 +100,15 @@ def _follow_dc(windows, at, table, step, level):
 def _follow_ac(windows, at, table, steps):
     "The bit behind the AC coefficients of a block"
     lengths, symbols = table
-    k, zeros = 1, 0
+    k = 1
+    zeros = 0
     while k < 64:
         window = windows[at]
-        length, symbol = lengths[window], symbols[window]
+        length = lengths[window]
+        symbol = symbols[window]
         if not length: raise ValueError(_NO_CODE)
-        run, bits = symbol >> 4, symbol & 15
+        run = symbol >> 4
+        bits = symbol & 15
         at += length + bits
         if not bits and run < 15: return at
         k += run + 1
@@ -117,7 +122,8 @@ def _follow_ac(windows, at, table, steps):
 def _frame(body):
     "Size and components of an SOF segment"
     if len(body) < 6 or len(body) < 6 + 3*body[5]: raise ValueError(_SEGMENT)
-    height, width = int.from_bytes(body[1:3], 'big'), int.from_bytes(body[3:5], 'big')
+    height = int.from_bytes(body[1:3], 'big')
+    width = int.from_bytes(body[3:5], 'big')
     parts = {}
     for at in range(6, 6 + 3*body[5], 3):
         key, sampling, quantiser = body[at:at + 3]
@@ -129,7 +135,8 @@ def _units(frame, chosen):
     "How many units a scan of these components has, and the blocks of each in a unit"
     most_h, most_v = (max(getattr(part, side) for part in frame.parts.values()) for side in 'hv')
     blocks = [part.h*part.v for part in chosen]
-    wide, high = 8*most_h, 8*most_v
+    wide = 8*most_h
+    high = 8*most_v
     if len(chosen) == 1: wide, high, blocks = wide/chosen[0].h, high/chosen[0].v, [1]
     return int(-(-frame.width//wide)*-(-frame.height//high)), blocks
 
@@ -137,7 +144,9 @@ _MARKER = re.compile(rb'\xff+([^\x00\xff])')
 
 def _parts(data, at):
     "The compressed parts from a byte on, without the zeros behind 0xff; where the next segment begins"
-    parts, start, end = [], at, len(data)
+    parts = []
+    start = at
+    end = len(data)
     for found in _MARKER.finditer(data, at):
         number = found[1][0] - 0xd0
         if not 0 <= number <= 7:
@@ -162,8 +171,10 @@ def _follow_scan(frame, body, tables, steps, interval, parts):
         _follow_part(part, min(each, count - first), order, codes, quantisers)
 
 def _follow_part(part, count, order, codes, quantisers):
-    windows, end = _windows(part), 8*len(part)
-    at, levels = 0, [0]*len(codes)
+    windows = _windows(part)
+    end = 8*len(part)
+    at = 0
+    levels = [0]*len(codes)
     for _ in range(count):
         for n in order:
             at, levels[n] = _follow_dc(windows, at, codes[n][0], quantisers[n][0], levels[n])
@@ -174,7 +185,11 @@ def _follow_part(part, count, order, codes, quantisers):
 # %% ../../nbs/10_data/13_jpeg.ipynb #a104cb0c
 def _follow(data):
     "Follow a JPEG from segment to segment; ValueError where something is wrong"
-    at, tables, steps, frame, interval = 2, {}, {}, None, 0
+    at = 2
+    tables = {}
+    steps = {}
+    frame = None
+    interval = 0
     while True:
         marker, body, at = _segment(data, at)
         if marker == _END_OF_IMAGE: return

@@ -151,6 +151,7 @@ def _dense_index(path, size, n):
         count += len(keys)
     return table[:count] if (table[:count] >= 0).all() else None
 
+# %% ../../nbs/10_data/20_records.ipynb #95f4293b
 def _sorted_index(keys, positions, path):
     "Any keys in increasing order, and their positions"
     order = np.argsort(keys, kind='stable')

@@ -99,8 +99,8 @@ def nuisance_ranges(**nuisance)->dict: # every nuisance factor: (low, high)
         pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
         if not (len(pair) == 2 and all(isinstance(x, (int, float)) for x in pair)
                 and lowest <= pair[0] <= pair[1] <= highest):
-            raise ValueError(f'{name}={value!r} is not valid: give a number or (low, high) with {lowest} <= low '
-                             f'<= high <= {highest}')
+            valid = f'{lowest} <= low <= high <= {highest}'
+            raise ValueError(f'{name}={value!r} is not valid: give a number or (low, high) with {valid}')
         ranges[name] = tuple(map(float, pair))
     return ranges
 
@@ -112,15 +112,15 @@ def _draw(table, key):
 def face_factors(identities, shots, seed=0, **nuisance)->dict: # name: (n,) float64, from (n,) int64 tensors
     "Every random number of every picture: identity factors never see the shot, shots have streams of their own"
     shot_key = hash_key(seed, identities, shots)
-    return _draw(IDENTITY, hash_key(seed, identities)) | _draw(nuisance_ranges(**nuisance),
-                                                               shot_key) | _draw(DETAIL, shot_key ^ 1)
+    lasting = _draw(IDENTITY, hash_key(seed, identities))
+    return lasting | _draw(nuisance_ranges(**nuisance), shot_key) | _draw(DETAIL, shot_key ^ 1)
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #e80df03b
 PALETTES = dict(
     skin=((.98, .85, .77), (.90, .70, .56), (.68, .47, .33), (.40, .27, .20)),
     hair=((.06, .05, .05), (.22, .13, .08), (.42, .24, .12), (.60, .27, .10), (.84, .66, .38)),
-    iris=((.20, .11, .06), (.42, .28, .12), (.28, .42, .24), (.34, .54, .74)), mask=((.93, .94, .95),
-                                                                                     (.55, .76, .88), (.12, .12, .14)))
+    iris=((.20, .11, .06), (.42, .28, .12), (.28, .42, .24), (.34, .54, .74)),
+    mask=((.93, .94, .95), (.55, .76, .88), (.12, .12, .14)))
 
 def _palette(name, t):
     colours = torch.tensor(PALETTES[name], dtype=t.dtype, device=t.device)
@@ -141,8 +141,8 @@ def _colours(f):
     skin = _palette('skin', f.skin) + f.redness[:, None] * rgb(.05, -.02, -.035)
     hair = _palette('hair', f.hair)
     grey = (2 * (f.old - f.grey_onset) + .7).clamp(0, 1)[:, None]
-    drawn = {name: torch.stack([getattr(f, f'{name}_{c}') for c in 'rgb'], 1) for name in ('wall', 'thing', 'cloth',
-                                                                                           'occluder')}
+    free = ('wall', 'thing', 'cloth', 'occluder')
+    drawn = {name: torch.stack([getattr(f, f'{name}_{c}') for c in 'rgb'], 1) for name in free}
     return dict(
         drawn, skin=skin, lips=skin * (1 - f.lip_red[:, None] * rgb(.18, .55, .45)), iris=_palette('iris', f.iris),
         hair=(hair + grey * (.72 - hair)) * f.hair_tone[:, None], white=rgb(.92, .92, .92).expand(len(skin), 3),
@@ -168,6 +168,7 @@ def _derive(factors):
     f.occluder_sin = f.occluder_turn.sin()
     rotation = _rotation(f.pitch.deg2rad(), f.yaw.deg2rad())
     tilt = _rotation(-f.nose_tilt, 0 * f.yaw)
+    hair_height = f.head_height * (1 + f.hair_volume * .5 + f.hair_top)
     return SimpleNamespace(
         **{name: value.float()[:, None, None] for name, value in vars(f).items()},
         **{f'{name}_colour': value.float()[..., None, None] for name, value in _colours(f).items()},
@@ -176,8 +177,7 @@ def _derive(factors):
         lamp=_rotation(-f.light_rise, f.light_turn * f.light)[:, :, 2].float()[..., None, None],
         head_rays=_rays(rotation, f.head_width, f.head_height, f.head_depth),
         nose_rays=_rays(rotation @ tilt, f.nose_width, f.nose_length, f.nose_depth),
-        hair_rays=_rays(rotation, f.head_width * more, f.head_height * (1 + f.hair_volume * .5 + f.hair_top),
-                        f.head_depth * more))
+        hair_rays=_rays(rotation, f.head_width * more, hair_height, f.head_depth * more))
 
 def _split(f, size):
     return [SimpleNamespace(**dict(zip(vars(f), part))) for part in zip(*(x.split(size) for x in vars(f).values()))]
@@ -261,8 +261,8 @@ def _add_ears(f, s):
     s.shadow = torch.zeros_like(s.z)
     wide = f.ear_size * (.38 + .5 * f.rotation[:, 2, 0].abs())
     for side in (-1, 1):
-        x, y, z = _project(f, side * (f.head_width * .97 + f.ear_out), f.ear_height * f.head_height + .06,
-                           -.06 * f.head_depth)
+        across = side * (f.head_width * .97 + f.ear_out)
+        x, y, z = _project(f, across, f.ear_height * f.head_height + .06, -.06 * f.head_depth)
         x = (s.x - x).div_(wide)
         y = (s.y - y).div_(f.ear_size * 1.25)
         r = (1 - x.square_()).sub_(y.square_())
@@ -357,8 +357,8 @@ def _paint_marks(tone, f, s):
     spots = _wave(s.u * 9 + s.v * 3.1 + f.freckle_u).mul_(_wave(s.v * 11 - s.u * 2.3 + f.freckle_v))
     marks = _soft(spots.sub_(.55), 12).mul_(_hill(s.u / .75, (s.v - .25) / .35)).mul_(f.freckles.clamp(min=0) * .35)
     for u, v, radius in ((f.mole1_u, f.mole1_v, f.mole1), (f.mole2_u, f.mole2_v, f.mole2)):
-        marks.add_(_soft(radius.square() - (s.u - u).square_().add_((s.v - v).square_()),
-                         1200).mul_(.65 * (radius > .012)))
+        inside = radius.square() - (s.u - u).square_().add_((s.v - v).square_())
+        marks.add_(_soft(inside, 1200).mul_(.65 * (radius > .012)))
     wrinkle = .32 * f.old.clamp(min=0) * f.wrinkle
     feet = (s.v - f.eye_height) * 9
     fold = _soft(.018 - (s.au - .45 * s.v - .0325).abs_(), s.k * .35).mul_(_hill((s.v - .5) / .22, 0 * s.v))
@@ -375,8 +375,8 @@ def _paint_mask(image, f, s):
 def _paint_glasses(image, f, s): # in a plane before the face, so that they shift against the eyes
     r = f.rotation
     z = (f.head_depth * 1.02 - r[:, 0, 2] * s.x - r[:, 1, 2] * s.y) / r[:, 2, 2]
-    u, v = (((r[:, 0, i] * s.x + r[:, 1, i] * s.y + r[:, 2, i] * z) / a) for i, a in ((0, f.head_width),
-                                                                                      (1, f.head_height)))
+    u, v = (((r[:, 0, i] * s.x + r[:, 1, i] * s.y + r[:, 2, i] * z) / half)
+            for i, half in ((0, f.head_width), (1, f.head_height)))
     x = (u.abs_() - f.eye_gap).abs_() - f.glasses_width
     y = (v - f.eye_height - .02).abs_() - f.glasses_high
     rim = f.glasses_round - (x.clamp(min=0).square_() + y.clamp(min=0).square_()).sqrt_()
@@ -439,8 +439,8 @@ def _jpeg(image, quality):
     level = both(x, dct).view(n, 3, rows, 8, wide // 8, 8).div_(32768 * step).round_().mul_(step)
     luma, blue, red = both(level, dct.T).view(x.shape)[:, :, :h, :w].mul(1 / 32768).unbind(1)
     green = luma.sub(blue, alpha=.344136 / .564).sub_(red, alpha=.714136 / .713)
-    return torch.stack([luma.add(red, alpha=1 / .713), green, luma.add(blue, alpha=1 / .564)],
-                       1).add_(128).round_().clamp_(0, 255)
+    rgb = [luma.add(red, alpha=1 / .713), green, luma.add(blue, alpha=1 / .564)]
+    return torch.stack(rgb, 1).add_(128).round_().clamp_(0, 255)
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #2e2d2836
 class _Some: # some pictures' part of a namespace of maps, cut out when it is asked for
@@ -525,8 +525,8 @@ class SyntheticFaces(torch.utils.data.Dataset):
                 ):
         numbers = dict(num_identities=num_identities, shots=shots, image_size=image_size, seed=seed,
                        first_identity=first_identity)
-        self.parameters = {name: _whole(name, value, low) for (name, value), low in zip(numbers.items(),
-                                                                                        (1, 1, 16, 0, 0))}
+        lowest = (1, 1, 16, 0, 0)
+        self.parameters = {name: _whole(name, value, low) for (name, value), low in zip(numbers.items(), lowest)}
         nuisance_ranges(**nuisance)
         vars(self).update(self.parameters, num_classes=self.parameters['num_identities'], nuisance=nuisance)
     @property
