@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .persistence import check_distances, distance_batch, distance_matrix, edge_lengths, h0_deaths, minimum_spanning_edges
+from .persistence import even_distances, distance_batch, distance_matrix, edge_lengths, h0_deaths, minimum_spanning_edges
 from .points import checked_points, h0_deaths_from_points
 
 # %% ../../nbs/30_topology/20_diagrams.ipynb #9fcdc272
@@ -105,7 +105,7 @@ def _one_matrix(distances):
     "All of it checked, whichever points are chosen later"
     batch = distance_batch(distances).detach().cpu()
     if len(batch) != 1 or torch.as_tensor(distances).ndim != 2: raise ValueError(f'distances of shape {tuple(distances.shape)}: expected one matrix (n, n)')
-    check_distances(batch, 2)
+    batch = even_distances(batch, 2)
     return batch[0]
 
 def _round_up(value, digits=3):
@@ -179,10 +179,23 @@ def plot_barcode(result:Diagrams,
     return ax
 
 # %% ../../nbs/30_topology/20_diagrams.ipynb #c55199e0
+def _sound(diagram):
+    "A diagram of numbers whose classes die after their birth; a death before it by rounding counts as at it"
+    diagram = np.asarray(diagram, dtype=float).reshape(-1, 2)
+    if np.isnan(diagram).any():
+        raise ValueError('a diagram holds NaN: births and deaths are numbers, and a class that never dies has death inf')
+    births, deaths = diagram.T
+    largest = np.abs(diagram[np.isfinite(diagram)]).max(initial=0)
+    early = births - deaths > 1e-5*largest
+    if early.any():
+        i = int(early.argmax())
+        raise ValueError(f'class {i} of a diagram is born at {births[i]:g} and dies at {deaths[i]:g}: '
+                         'a death is at or after the birth')
+    return np.stack([births, np.maximum(births, deaths)], 1)
+
 def _costs(a, b):
     "Costs of the finite classes, those of a (and places on the diagonal) against those of b (and places on the diagonal); of the endless ones; or None"
-    a, b = (np.asarray(d, dtype=float).reshape(-1, 2) for d in (a, b))
-    if np.isnan(a).any() or np.isnan(b).any(): raise ValueError('a diagram holds NaN: births and deaths are numbers, and a class that never dies has death inf')
+    a, b = map(_sound, (a, b))
     endless = [np.sort(d[np.isinf(d[:, 1]), 0]) for d in (a, b)]
     if len(endless[0]) != len(endless[1]): return None
     a, b = (d[np.isfinite(d[:, 1])] for d in (a, b))
