@@ -203,16 +203,15 @@ def align_folder(source:str|Path,    # a tree of images
     if not source.is_dir(): raise FileNotFoundError(f'{source} is not a folder of images')
     if source.is_relative_to(target) or target.is_relative_to(source):
         raise ValueError(f'{source} and {target} lie in each other; choose another target')
-    (files, left_out) = _image_files(source)
+    files, left_out = _image_files(source)
     failed = {}
     if not files:
         raise ValueError(f"{source} holds no images. Valid: {', '.join(EXTENSIONS)}, in "
                          f"folders of any depth")
     for file in tqdm(files, 'align', unit='image', disable=not progress):
         aligned = (target/file).with_suffix('.jpg')
-        if not aligned.exists() and (reason := _align_file(source/file, aligned, detector,
-                                                           image_size)):
-            failed[str(file)] = reason
+        reason = None if aligned.exists() else _align_file(source/file, aligned, detector, image_size)
+        if reason: failed[str(file)] = reason
     if said := say_left_out(left_out, len(files)): warnings.warn(f'{source}: {said}', stacklevel=2)
     with write_aside(target/'not_aligned.txt') as aside:
         aside.write_text(''.join(f'{file}\t{reason}\n' for file, reason in failed.items()))

@@ -26,12 +26,12 @@ def _refuse_wide(text, found):
     return text
 
 def _from_utf8(data):
-    return str(_refuse_wide(data, len(data) and np.frombuffer(data, np.uint8).max() > 0xc3),
-               'utf-8').encode('latin-1')
+    wide = len(data) and np.frombuffer(data, np.uint8).max() > 0xc3
+    return str(_refuse_wide(data, wide), 'utf-8').encode('latin-1')
 
 def _from_unicode(data):
-    return codecs.raw_unicode_escape_decode(_refuse_wide(data, re.search(rb'\\u(?!00)|\\U',
-                                                                         data)))[0].encode('latin-1')
+    narrow = _refuse_wide(data, re.search(rb'\\u(?!00)|\\U', data))
+    return codecs.raw_unicode_escape_decode(narrow)[0].encode('latin-1')
 
 def _from_quoted(data):
     data = bytes(data)
@@ -79,8 +79,8 @@ class _Dtype:
             raise ValueError(f'an array of {self.code!a} is neither an image nor bools')
 
     def build(self, state):
-        if type(state) is not tuple or len(state) < 5 or any(part is not None
-                                                             for part in state[2:5]):
+        known = type(state) is tuple and len(state) >= 5
+        if not known or any(part is not None for part in state[2:5]):
             raise ValueError('an array of records is neither an image nor bools')
         self.order = _short(state[1])
         if self.order not in ('|', '<', '>', '='):
@@ -100,10 +100,9 @@ class _Array:
         if not isinstance(dtype, _Dtype):
             raise ValueError(f'{_kind(dtype)} stands where the type of an array is expected')
         data = _bytes(data)
-        if type(shape) is not tuple or len(shape) > 2 or not all(type(n) is int
-                                                                 and 0 <= n <= len(data)
-                                                                 for n in shape) \
-           or prod(shape)*int(dtype.code[1]) != len(data):
+        flat = type(shape) is tuple and len(shape) <= 2
+        whole = flat and all(type(n) is int and 0 <= n <= len(data) for n in shape)
+        if not whole or prod(shape)*int(dtype.code[1]) != len(data):
             raise ValueError(f'the shape of an array of {dtype.code} does not agree with its '
                              f'{len(data)} bytes')
         self.dtype = dtype.order + dtype.code
@@ -127,14 +126,11 @@ class _Stub(NamedTuple):
     call:Callable|None
     values:int
 
-_STUBS = {stub.name: stub for stub in (_Stub(f'numpy{core}.{name}', call, values)
-                                       for core, name, call, values in (
-    ('', 'ndarray', None, 0), ('', 'dtype', _Dtype, 3),
-    *((core, name, call, values) for core in ('.core', '._core') for name, call, values in (
-        ('multiarray._reconstruct', _Array, 3), ('multiarray.scalar', _scalar, 2),
-        ('numeric._frombuffer',
-                                                                                    _frombuffer, 4)))))}
-_STUBS['_codecs.encode'] = _Stub('_codecs.encode', _encode, 2)
+_IN_CORE = (_Stub('multiarray._reconstruct', _Array, 3), _Stub('multiarray.scalar', _scalar, 2),
+            _Stub('numeric._frombuffer', _frombuffer, 4))
+_NAMED = (_Stub('numpy.ndarray', None, 0), _Stub('numpy.dtype', _Dtype, 3), _Stub('_codecs.encode', _encode, 2),
+          *(stub._replace(name=f'numpy.{core}.{stub.name}') for core in ('core', '_core') for stub in _IN_CORE))
+_STUBS = {stub.name: stub for stub in _NAMED}
 
 # %% ../../nbs/10_data/22_bins.ipynb #656d051f
 class _Bytes:
@@ -331,39 +327,26 @@ _STOP = ord('.')
 
 # %% ../../nbs/10_data/22_bins.ipynb #f0cfd593
 _ADMITTED = {
-    'PROTO': (_Machine.version, _U1, 0), 'FRAME': (_Machine.frame, _U8, 0),
-    'NONE': (_Machine.push, None, _SLOT), 'NEWTRUE': (_Machine.push, True, _SLOT),
-    'NEWFALSE': (_Machine.push,
-                                                                                                False, _SLOT),
+    'PROTO': (_Machine.version, _U1, 0), 'FRAME': (_Machine.frame, _U8, 0), 'NONE': (_Machine.push, None, _SLOT),
+    'NEWTRUE': (_Machine.push, True, _SLOT), 'NEWFALSE': (_Machine.push, False, _SLOT),
     'INT': (_Machine.digits, None, _NUMBER), 'LONG': (_Machine.digits, None, _NUMBER),
-    'LONG1': (_Machine.long, _U1,
-                                                                                                 _NUMBER),
-    'BININT': (_Machine.integer, _I4, _NUMBER), 'BININT1': (_Machine.integer, _U1, _SLOT),
-    'BININT2': (_Machine.integer, _U2, _NUMBER),
+    'LONG1': (_Machine.long, _U1, _NUMBER), 'BININT': (_Machine.integer, _I4, _NUMBER),
+    'BININT1': (_Machine.integer, _U1, _SLOT), 'BININT2': (_Machine.integer, _U2, _NUMBER),
     'BINBYTES': (_Machine.data, _U4, _VIEW), 'SHORT_BINBYTES': (_Machine.data, _U1, _VIEW),
-    'BINBYTES8': (_Machine.data, _U8, _VIEW),
-    'BINSTRING': (_Machine.data, _I4, _VIEW), 'SHORT_BINSTRING': (_Machine.data, _U1, _VIEW),
-    'BYTEARRAY8': (_Machine.data, _U8, _VIEW),
-    'BINUNICODE': (_Machine.unicode, _U4, 2*_VIEW), 'SHORT_BINUNICODE': (_Machine.unicode, _U1,
-                                                                         2*_VIEW),
-    'BINUNICODE8': (_Machine.unicode, _U8, 2*_VIEW),
-    'STRING': (_Machine.text_line, _from_quoted, 2*_VIEW), 'UNICODE': (_Machine.text_line,
-                                                                       _from_unicode, 2*_VIEW),
-    'MARK': (_Machine.mark, None, _NUMBER), 'TUPLE': (_Machine.end_tuple, None, _TUPLE),
-    'EMPTY_TUPLE': (_Machine.push, (), _SLOT),
+    'BINBYTES8': (_Machine.data, _U8, _VIEW), 'BINSTRING': (_Machine.data, _I4, _VIEW),
+    'SHORT_BINSTRING': (_Machine.data, _U1, _VIEW), 'BYTEARRAY8': (_Machine.data, _U8, _VIEW),
+    'BINUNICODE': (_Machine.unicode, _U4, 2*_VIEW), 'SHORT_BINUNICODE': (_Machine.unicode, _U1, 2*_VIEW),
+    'BINUNICODE8': (_Machine.unicode, _U8, 2*_VIEW), 'STRING': (_Machine.text_line, _from_quoted, 2*_VIEW),
+    'UNICODE': (_Machine.text_line, _from_unicode, 2*_VIEW), 'MARK': (_Machine.mark, None, _NUMBER),
+    'TUPLE': (_Machine.end_tuple, None, _TUPLE), 'EMPTY_TUPLE': (_Machine.push, (), _SLOT),
     'TUPLE1': (_Machine.short_tuple, 1, _TUPLE), 'TUPLE2': (_Machine.short_tuple, 2, _TUPLE),
-    'TUPLE3': (_Machine.short_tuple, 3, _TUPLE),
-    'EMPTY_LIST': (_Machine.empty_list, None, _LIST), 'LIST': (_Machine.end_list, None, _LIST),
-    'APPEND': (_Machine.append, None, 0), 'APPENDS': (_Machine.appends, None, 0),
-    'PUT': (_Machine.put, None, _SLOT), 'BINPUT': (_Machine.put, _U1, _SLOT),
-    'LONG_BINPUT': (_Machine.put, _U4,
-                                                                                              _SLOT),
-    'MEMOIZE': (_Machine.memoize, None, _SLOT),
-    'GET': (_Machine.get, None, _SLOT), 'BINGET': (_Machine.get, _U1, _SLOT),
-    'LONG_BINGET': (_Machine.get, _U4,
-                                                                                              _SLOT),
-    'GLOBAL': (_Machine.name_lines, None, _SLOT), 'STACK_GLOBAL': (_Machine.name_values, None,
-                                                                   _SLOT),
+    'TUPLE3': (_Machine.short_tuple, 3, _TUPLE), 'EMPTY_LIST': (_Machine.empty_list, None, _LIST),
+    'LIST': (_Machine.end_list, None, _LIST), 'APPEND': (_Machine.append, None, 0),
+    'APPENDS': (_Machine.appends, None, 0), 'PUT': (_Machine.put, None, _SLOT),
+    'BINPUT': (_Machine.put, _U1, _SLOT), 'LONG_BINPUT': (_Machine.put, _U4, _SLOT),
+    'MEMOIZE': (_Machine.memoize, None, _SLOT), 'GET': (_Machine.get, None, _SLOT),
+    'BINGET': (_Machine.get, _U1, _SLOT), 'LONG_BINGET': (_Machine.get, _U4, _SLOT),
+    'GLOBAL': (_Machine.name_lines, None, _SLOT), 'STACK_GLOBAL': (_Machine.name_values, None, _SLOT),
     'REDUCE': (_Machine.reduce, None, _TUPLE), 'BUILD': (_Machine.build, None, _SLOT)}
 _OPCODES = {ord(op.code): _ADMITTED[op.name] for op in pickletools.opcodes if op.name in _ADMITTED}
 

@@ -62,8 +62,8 @@ def fetch_lfw(data_home:str|Path|None=None, # folder of the downloads; None: sci
 LFW_SIDE, LFW_FACE = 250, 114 # pixels of a picture of LFW, and of the detector's box in its middle
 
 def _scaled(image, size):
-    return image if image.size == (size, size) else image.resize((size, size),
-                                                                 Image.Resampling.BILINEAR)
+    if image.size == (size, size): return image
+    return image.resize((size, size), Image.Resampling.BILINEAR)
 
 class CentreCrop(Dataset):
     "The middle of each image of a set, scaled"
@@ -85,8 +85,8 @@ class CentreCrop(Dataset):
             raise ValueError(f'image {i} of {w}x{h} pixels has no centre of {self.crop}x{self.crop}')
         top = (h - self.crop)//2
         left = (w - self.crop)//2
-        middle = Image.fromarray(image[:, top:top + self.crop,
-                                       left:left + self.crop].permute(1, 2, 0).numpy())
+        window = image[:, top:top + self.crop, left:left + self.crop]
+        middle = Image.fromarray(window.permute(1, 2, 0).numpy())
         return torch.from_numpy(np.array(_scaled(middle, self.image_size))).permute(2, 0, 1).contiguous()
 
     def __getitem__(self, i):
@@ -133,10 +133,10 @@ def choose_crop(sizes:Counter,  # (width, height): images, from `image_sizes`
 def lfw_people(path:str|Path, # scikit-learn's data_home, or another folder
               )->Path|None:   # folder of the people
     "The folder `lfw` or `lfw_funneled` with `pairs.txt` beside it, or in `lfw_home`; None where there is none"
-    found = (Path(path)/place/name for place in ('lfw_home', '.') for name in ('lfw_funneled',
-                                                                               'lfw'))
-    return next((p for p in found if p.is_dir() and (p.parent.name == 'lfw_home'
-                                                     or (p.parent/'pairs.txt').is_file())), None)
+    def is_lfw(place): return place.parent.name == 'lfw_home' or (place.parent/'pairs.txt').is_file()
+    names = 'lfw_home/lfw_funneled', 'lfw_home/lfw', 'lfw_funneled', 'lfw'
+    found = (Path(path)/name for name in names)
+    return next((place for place in found if place.is_dir() and is_lfw(place)), None)
 
 # %% ../../nbs/10_data/32_fetch.ipynb #35bf28b5
 _SHAPE, _TYPES = (400, 4096), {'u1': 1, 'f4': 4, 'f8': 8} # images, pixels; numpy's name of a type: its bytes

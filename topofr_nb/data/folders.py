@@ -203,8 +203,8 @@ _FORM = ("'path,label' with an integer or a name as label, separated by commas, 
 
 def _label(text):
     "An integer, also in the form 3.000, as a number; anything else is a name"
-    return int(text.split('.')[0]) if re.fullmatch(r'[+-]?\d+(\.0*)?',
-                                                   text) else unicodedata.normalize('NFC', text)
+    whole = re.fullmatch(r'[+-]?\d+(\.0*)?', text)
+    return int(text.split('.')[0]) if whole else unicodedata.normalize('NFC', text)
 
 def _rows(path):
     "(line number, fields) of the lines of a list that are not blank"

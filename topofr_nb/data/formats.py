@@ -230,8 +230,8 @@ def say_sizes(sizes,          # (width, height): images
     named = [f'{w}x{h}' for w, h in dict.fromkeys((smallest, largest))]
     many = f'{len(sizes)} sizes, ' if len(sizes) > 2 else ''
     same = sizes.keys() == {(image_size, image_size)}
-    return f"{many}{(' to ' if many else ' and ').join(named)}" + ('' if same else f', scaled to '
-                                                                                   f'{image_size}x{image_size}')
+    scaled = '' if same else f', scaled to {image_size}x{image_size}'
+    return many + (' to ' if many else ' and ').join(named) + scaled
 
 # %% ../../nbs/10_data/38_formats.ipynb #d47f6e04
 def open_form(form:str,            # key of `FORMATS`
@@ -282,8 +282,8 @@ def readable(dataset:Dataset,    # with `.where(i)`
     images, corrupt = decode_all(dataset, progress, keep)
     good = torch.tensor([i not in corrupt for i in range(n)])
     chosen = Chosen(dataset, torch.nonzero(good).flatten())
-    chosen.skipped = [*getattr(dataset, 'skipped', ()), *((dataset.where(i), reason)
-                                                          for i, reason in corrupt.items())]
+    lost = [(dataset.where(i), reason) for i, reason in corrupt.items()]
+    chosen.skipped = [*getattr(dataset, 'skipped', ()), *lost]
     if keep: chosen.pixels = images[good] if corrupt else images
     if corrupt:
         named = first_few(map(dataset.where, corrupt))

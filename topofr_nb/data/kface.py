@@ -119,17 +119,15 @@ class KFace(LabelledFiles):
                 ):
         self.root = Path(root)
         self.image_size = image_size
-        selection = SELECTIONS[one_of('K-FACE selection', selection,
-                                      SELECTIONS)] if isinstance(selection, str) else selection
+        if isinstance(selection, str): selection = SELECTIONS[one_of('K-FACE selection', selection, SELECTIONS)]
         people = _training_people(root, people, test_people)
         bar = tqdm(people, 'list K-FACE', unit='person', delay=1, leave=False, disable=not progress)
         found = [np.array(_conditions(self.root, person, selection), dtype=np.int8).reshape(-1, 4)
                  for person in bar]
         self.names = [name for name, images in zip(people, found) if len(images)]
         self.conditions = torch.from_numpy(np.concatenate(found)) # (n, 4) int8: accessory, light, expression, pose
-        self.labels = torch.from_numpy(np.repeat(np.arange(len(self.names)),
-                                                 [len(images) for images in found
-                                                                              if len(images)]))
+        counts = [len(images) for images in found if len(images)]
+        self.labels = torch.from_numpy(np.repeat(np.arange(len(self.names)), counts))
         expected = len(people)*len(selection)
         self.missing = expected - len(self)
         if self.num_classes < 2:
@@ -183,8 +181,8 @@ def read_kface_pairs(path:str|Path,           # lines `path path 0|1`, as in kfa
     if missing:
         raise FileNotFoundError(f'{path} names {len(missing)} images that are not in {root}: '
                                 f'{first_few(missing)}')
-    return a, b, np.array([same for *_, same, _ in pairs]), frozenset(name for *_, people in pairs
-                                                                      for name in people)
+    people = frozenset(name for *_, two in pairs for name in two)
+    return a, b, np.array([same for *_, same, _ in pairs]), people
 
 # %% ../../nbs/10_data/34_kface.ipynb #cfa4b817
 def _draw_pair(values, one, other, there, rng):
@@ -234,8 +232,8 @@ def draw_kface_pairs(root:str|Path,               # folder of the people
         raise ValueError(f'{len(people)} people give no pairs of two; at least 2 are needed')
     values = [sorted(set(v)) for v in zip(*set().union(*there.values()))]
     rng = random.Random(derive_seed(seed, 'K-FACE pairs'))
-    return [pair for same in (True, False) for pair in _draw_kind(people, there, values,
-                                                                  num_pairs//2, same, rng)]
+    kinds = [_draw_kind(people, there, values, num_pairs//2, same, rng) for same in (True, False)]
+    return kinds[0] + kinds[1]
 
 # %% ../../nbs/10_data/34_kface.ipynb #cea2133e
 def write_kface_pairs(path:str|Path, # the list to write

@@ -131,8 +131,8 @@ def sample_faults(parts:Iterable[str] # names of the parts of a sample: "jpg", "
     if len(images) > 1: lost |= dict.fromkeys(images, 'beside another image in one sample')
     elif images and not {'cls', 'json'} & {*parts}: lost[images[0]] = 'without a .cls or .json'
     elif 'cls' in parts and not images and not lost:
-        lost['cls'] = 'with a label but no image' + (f", only .{', .'.join(others)}" if others
-                                                     else '')
+        only = f", only .{', .'.join(others)}" if others else ''
+        lost['cls'] = f'with a label but no image{only}'
     elif '' in parts: lost[''] = 'without an ending'
     return lost
 
@@ -169,9 +169,8 @@ def _face(sample, image_size):
     image = next((part for part in parts if f'.{part}' in EXTENSIONS), None)
     if image is None: raise ValueError(f"{where} has no image, only .{', .'.join(parts)}")
     label = 'cls' if 'cls' in sample else 'json'
-    return decode_image(sample[image], image_size,
-                        f'{where}.{image}'), sample_label(label, sample[label],
-                                                                                     f'{where}.{label}')
+    number = sample_label(label, sample[label], f'{where}.{label}')
+    return decode_image(sample[image], image_size, f'{where}.{image}'), number
 
 def _refuse(error):
     "WebDataset's handler: its additions to an error's arguments become one sentence"
@@ -192,9 +191,9 @@ def stream_shards(shards:str|Iterable[str], # a pattern like ".../shard-{000000.
     "Faces of shards as a stream for a DataLoader; ValueError that names the shard or the member"
     sources = shards if isinstance(shards, str) else [str(shard) for shard in shards]
     handler = _go_on if one_of('on_corrupt', on_corrupt, ('raise', 'skip')) == 'skip' else _refuse
-    stream = _webdataset().WebDataset(sources, shardshuffle=1000 if buffer else False, seed=seed,
-                                      empty_check=False,
-                                      handler=_refuse)
+    shuffled = 1000 if buffer else False
+    options = dict(shardshuffle=shuffled, seed=seed, empty_check=False, handler=_refuse)
+    stream = _webdataset().WebDataset(sources, **options)
     if buffer: stream = stream.shuffle(buffer, seed=seed)
     return stream.map(partial(_face, image_size=image_size), handler=handler)
 
@@ -224,8 +223,8 @@ def _members(tar, path, lost):
     tar.fileobj.seek(end)
     rest = tar.fileobj.read(2**20)
     if rest[:512] != bytes(512):
-        lost.append(_Lost(f'{path} byte {end}', 'where the tar file is cut off or damaged, '
-                                                'with all that follows'))
+        what = 'where the tar file is cut off or damaged, with all that follows'
+        lost.append(_Lost(f'{path} byte {end}', what))
     elif any(rest):
         lost.append(_Lost(f'{path} byte {end}', 'where the tar file ends, and another follows'))
 
@@ -261,11 +260,11 @@ def list_shard(path:Path # an uncompressed tar file
                 label = parts['cls' if 'cls' in parts else 'json']
                 where = f'{path} member {label.name}'
                 try:
-                    number = sample_label(split_member(label.name)[1],
-                                          tar.extractfile(label).read(2**16), where)
+                    data = tar.extractfile(label).read(2**16)
+                    number = sample_label(split_member(label.name)[1], data, where)
                 except ValueError as error:
-                    lost.append(_Lost(f'{path} member {parts[image].name}',
-                                      f'with a bad label ({error})'))
+                    member = f'{path} member {parts[image].name}'
+                    lost.append(_Lost(member, f'with a bad label ({error})'))
                 else:
                     rows.append((parts[image].offset_data, parts[image].size, number,
                                  _key_hash(key)))
@@ -281,8 +280,8 @@ def _why(path, error):
 # %% ../../nbs/10_data/31_shards.ipynb #434261cf
 def _copies(faces):
     "Rows of images that are there already, under the same key with the same bytes"
-    _, first, inverse, counts = np.unique(faces._rows[:, 4], return_index=True, return_inverse=True,
-                                          return_counts=True)
+    found = np.unique(faces._rows[:, 4], return_index=True, return_inverse=True, return_counts=True)
+    _, first, inverse, counts = found
     twice = np.flatnonzero((counts[inverse] > 1) & (first[inverse] != np.arange(len(inverse))))
     return [i for i in twice if faces.encoded(i)[0] == faces.encoded(first[inverse[i]])[0]]
 
@@ -303,9 +302,8 @@ def _shard_files(folder):
     if not folder.is_dir():
         raise FileNotFoundError(f'{folder} does not exist. Valid: a folder with *.tar')
     names = sorted(file for file in folder.iterdir() if not file.name.startswith('.'))
-    packed = [file.name for file in names if file.name.lower().endswith(('.tar.gz', '.tgz',
-                                                                         '.tar.bz2', '.tar.xz',
-                                                                         '.tar.zst'))]
+    endings = '.tar.gz', '.tgz', '.tar.bz2', '.tar.xz', '.tar.zst'
+    packed = [file.name for file in names if file.name.lower().endswith(endings)]
     if packed:
         raise ValueError(f'{folder}: {first_few(packed, 3)} cannot be read: compressed, so no '
                          f'image can be '
@@ -352,8 +350,8 @@ class ShardFaces(Dataset):
         found = [list_shard(path) for path in self.shards]
         self._rows = np.concatenate([np.insert(rows, 0, shard, axis=1)
                                      for shard, (rows, _) in enumerate(found)])
-        self._rows, self.skipped = _check_lost(self, [one for _, lost in found for one in lost],
-                                               on_corrupt)
+        lost = [one for _, of_shard in found for one in of_shard]
+        self._rows, self.skipped = _check_lost(self, lost, on_corrupt)
         if not len(self):
             raise ValueError(f'the {len(self.shards)} shards of {folder} hold no image with a '
                              f'.cls beside it')
