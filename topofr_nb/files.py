@@ -132,7 +132,8 @@ def _try_lock(path, what):
     "Descriptor of the lock file, locked and signed; None if it lost its name meanwhile; raises InUse"
     if HELD.get(os.path.realpath(path)) == os.getpid(): raise _in_use(path, what, process_record())
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    locked, record = _kernel_lock(descriptor), _read_record(descriptor)
+    locked = _kernel_lock(descriptor)
+    record = _read_record(descriptor)
     busy = locked is False or (record and not _is_gone(record, locked))
     if busy or not _same_file(descriptor, path):
         os.close(descriptor)
@@ -151,7 +152,8 @@ class FileLock:
                  what:str='',     # what it guards, for the sentence; default: `path`
                  wait:float=0.,   # seconds to wait for its owner
                 ):
-        self.path, self.wait = Path(path), wait
+        self.path = Path(path)
+        self.wait = wait
         self.what = what or str(path)
         self.descriptor = None
 
@@ -402,7 +404,8 @@ def content_digest(paths,                    # path, or paths in the order that 
                   )->str:                    # 64 hexadecimal digits
     "Digest of the bytes of files, their names aside; of one file its SHA-256"
     paths = [Path(paths)] if isinstance(paths, (str, Path)) else [Path(p) for p in paths]
-    store, fresh = _digest_cache(cache), {}
+    store = _digest_cache(cache)
+    fresh = {}
     known = _known_digests(store) if store else {}
     bar = tqdm(disable=not progress, unit='B', unit_scale=True, desc='reading the data once for its digest')
     with bar:

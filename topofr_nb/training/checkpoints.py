@@ -158,7 +158,8 @@ def load_checkpoint(path:str|Path)->Checkpoint:
         raise ValueError(f'checkpoint {str(path)!r} lacks {", ".join(sorted(missing))} in its header: it was '
                          f'not written by a run of this package')
     try:
-        recipe, scaler = make_recipe(**json.loads(header['recipe'])), json.loads(header.get('scaler', '{}'))
+        recipe = make_recipe(**json.loads(header['recipe']))
+        scaler = json.loads(header.get('scaler', '{}'))
         return Checkpoint(path, tensors, recipe, int(header['step']), int(header['num_classes']), scaler)
     except ValueError as error:
         raise ValueError(f'checkpoint {str(path)!r} has a header that cannot be used: {error}') from error

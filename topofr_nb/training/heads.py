@@ -32,7 +32,8 @@ class PairHead(nn.Module):
                  name:str, # key of PAIR_LOSSES
                  num_classes:int):
         super().__init__()
-        self.loss, self.num_classes = make_pair_loss(name), num_classes
+        self.loss = make_pair_loss(name)
+        self.num_classes = num_classes
 
     def forward(self, features, labels): return self.loss(features, labels)
 
@@ -58,7 +59,8 @@ def make_head(recipe:Recipe,   # resolved
               table:IdentityTable|None=None, # codes and vectors of the identities, for GIF
              )->nn.Module:
     "The head of a recipe; its weights are drawn from torch's generator"
-    method, d = METHODS[recipe.method], recipe.embedding_size
+    method = METHODS[recipe.method]
+    d = recipe.embedding_size
     if method.head == 'pairs': return PairHead(method.pairs, num_classes)
     if method.head == 'gif':
         return GIFHead(d, table.codes, table.vocabulary, table.vectors, scale=recipe.scale, margin=recipe.margin,

@@ -31,7 +31,8 @@ def code_shape(recipe:Recipe,
                m:int,         # identities
               )->tuple[int, int]: # code length l, vocabulary v
     "Length and vocabulary of a recipe's codes"
-    length, vocabulary = recipe.code_length, recipe.vocabulary
+    length = recipe.code_length
+    vocabulary = recipe.vocabulary
     if length is None and vocabulary is None:
         length = next(l for l in count(1) if smallest_vocabulary(m, l) <= MOST_TOKENS)
     elif length is None: length = next(l for l in count(1) if vocabulary**l >= m)
@@ -41,7 +42,9 @@ def code_shape(recipe:Recipe,
 class Pictures(Dataset):
     "A training set image by image, from memory where it is there"
     def __init__(self, faces): # of `open_training_data`
-        self.faces, self.labels, self.num_classes = faces, faces.labels, faces.num_classes
+        self.faces = faces
+        self.labels = faces.labels
+        self.num_classes = faces.num_classes
         self.names = getattr(faces.dataset, 'names', None)
 
     def __len__(self): return len(self.faces)
@@ -122,8 +125,10 @@ def identity_table(recipe:Recipe,      # resolved, of a GIF method
                    progress:bool=True, # show bars
                   )->IdentityTable:
     "Codes and vectors of the training set's identities: made once, then read from the run's folder"
-    folder, fingerprint = Path(folder), data_fingerprint(recipe, faces)
-    path, vectors = folder/'codes.safetensors', folder/'code_vectors.npy'
+    folder = Path(folder)
+    fingerprint = data_fingerprint(recipe, faces)
+    path = folder/'codes.safetensors'
+    vectors = folder/'code_vectors.npy'
     if path.exists() and not is_whole(path, recipe.cache):
         raise ValueError(f'codes {str(path)!r} are damaged, and the head was trained with them. '
                          'Valid: the file as it was, or resume = False to start anew')

@@ -159,7 +159,8 @@ def checked_value(name:str,   # of the field
     if value is None and type(None) in kinds: return None
     if wanted is float and type(value) is int: value = float(value)
     if type(value) is not wanted:
-        what = 'None' if value is None else f'a {type(value).__name__}'
+        article = 'an' if type(value).__name__[0] in 'aeiou' else 'a'
+        what = 'None' if value is None else f'{article} {type(value).__name__}'
         raise ValueError(f'{name} = {value!r} is {what}; expected {wanted.__name__}{_hint(value, wanted)}')
     if name in CHOICES: one_of(name, value, CHOICES[name])
     low, high = RANGES.get(name, (-math.inf, math.inf))
@@ -248,7 +249,8 @@ def _codes():
 # %% ../../nbs/60_training/10_recipe.ipynb #0ae59935
 def method_defaults(recipe:Recipe)->dict: # field -> (value, reason)
     "Open numbers of the method"
-    method, usual = METHODS[recipe.method], MARGINS[METHODS[recipe.method].margin].m
+    method = METHODS[recipe.method]
+    usual = MARGINS[METHODS[recipe.method].margin].m
     alpha = _own_or(recipe, 'alpha', 0.1, '')[0]
     together = images_together(recipe.method)
     out = dict(alpha=(alpha, 'TopoFR: 0.1 for R50, 0.05 for R100 and R200'),

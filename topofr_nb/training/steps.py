@@ -55,7 +55,8 @@ def sample_weights(entropy:torch.Tensor,     # (n,) of each prediction, in nats
                    step:int,
                   )->torch.Tensor:           # (n,) without gradient, 0..2**power
     "Weight of each sample's loss by the method: none, focal, gum or sds"
-    kind, rule = METHODS[recipe.method].weight, recipe.rule
+    kind = METHODS[recipe.method].weight
+    rule = recipe.rule
     if kind == 'none': return torch.ones_like(target_prob)
     hard = torch.zeros_like(target_prob)
     if kind != 'focal':
@@ -161,7 +162,8 @@ def training_step(model:nn.ModuleDict,
                   measure:bool=False,      # also compute `gradient_ratio` and the discrepancy
                  )->dict:                  # of 0-d tensors and floats, for the metrics
     "One step of SGD on one batch"
-    lr, margin = learning_rate(recipe, step/steps), getattr(model['head'], 'margin', None)
+    lr = learning_rate(recipe, step/steps)
+    margin = getattr(model['head'], 'margin', None)
     if margin is not None: margin.m = margin_now(recipe, step/steps)
     for group in optimizer.param_groups: group['lr'] = lr
     clean, perturbed = prepare_batch(images, recipe, step)
@@ -182,7 +184,8 @@ def untrained_loss(head:nn.Module)->float|None: # None for heads without class w
     others = max(round(getattr(head, 'sample_rate', 1.)*head.num_classes), 2)
     margin = copy.deepcopy(head.margin) # some margins follow the batches that they see
     device = next(head.parameters()).device
-    labels, norms = torch.zeros(2, dtype=torch.int64, device=device), torch.full((2,), 20., device=device)
+    labels = torch.zeros(2, dtype=torch.int64, device=device)
+    norms = torch.full((2,), 20., device=device)
     with torch.no_grad(): logits = margin(torch.zeros(2, others, device=device), labels, norms)
     return nn.functional.cross_entropy(logits, labels).item()
 
@@ -198,7 +201,8 @@ def question_run(model:nn.ModuleDict,
     largest = max(parameter.detach().abs().max().item() for parameter in model.parameters())
     last = rows[-max(len(rows)//10, 1):]
     loss = sum(row['loss_cls']/max(row['sds'], 1e-9) for row in last)/len(last)
-    chance, signs = untrained_loss(model['head']), []
+    chance = untrained_loss(model['head'])
+    signs = []
     if chance is not None and loss > ABOVE_CHANCE*chance:
         signs.append(f'the classification loss ended at {loss:.1f}, where a network that knows nothing has '
                      f'{chance:.1f}')

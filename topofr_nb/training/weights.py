@@ -86,7 +86,8 @@ IMAGE_SIZES = tuple(range(112, 15, -16)) + tuple(range(128, 513, 16)) # the usua
 
 def _varies(name, a, b):
     "Names of the tensors whose shape differs between two sizes of a backbone"
-    one, other = expected_shapes(Shape(name, *a)), expected_shapes(Shape(name, *b))
+    one = expected_shapes(Shape(name, *a))
+    other = expected_shapes(Shape(name, *b))
     return {tensor for tensor in one if one[tensor] != other[tensor]}
 
 def match_shape(name:str,   # key of BACKBONES
