@@ -182,4 +182,5 @@ def score_groups(model:Callable|None,         # float (b, 3, h, w) in [-1, 1] ->
         doubts[name] = sampled_doubt(x, group.labels)
     doubt = ' '.join(f'{name}: {sentence}' for name, sentence in doubts.items() if sentence)
     return GroupScores(tar, {name: len(group) for name, group in groups.items()}, pairs,
-                       time.perf_counter() - start, doubt=doubt)
+                       time.perf_counter() - start,
+                       getattr(groups, 'name', '') or 'mfr', doubt)

@@ -161,7 +161,7 @@ def _number_people(people, same):
         raise ValueError(f'pair {wrong[0]} is of {first} and {second}, and its label says {label}')
     return numbered
 
-def compare_pairs(scores_a:Sequence,         # (n,) scores of the first model, higher is more alike; cosines for "accuracy"
+def compare_pairs(scores_a:Sequence,         # (n,) scores of the first model; cosines for "accuracy"
                   scores_b:Sequence,         # (n,) scores of the second model on the same pairs
                   same:Sequence,             # (n,) bool
                   statistic:str='accuracy',  # "accuracy" (insightface's rule), or TAR at a FAR: "tar@1e-3"

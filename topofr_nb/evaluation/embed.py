@@ -64,7 +64,8 @@ def finite_features(features:torch.Tensor|np.ndarray, # (n, d)
                     where:Callable|None=None,         # number of a row -> its place
                    )->torch.Tensor:                   # (n, d) float32 or float64, where it was
     "Features that are numbers; ValueError naming the first row that is not finite"
-    x = torch.from_numpy(np.array(features)) if isinstance(features, np.ndarray) else torch.as_tensor(features).detach()
+    if isinstance(features, np.ndarray): features = np.array(features) # a mapped file is read, and never written to
+    x = torch.as_tensor(features).detach()
     if x.ndim != 2: raise ValueError(f'{what} features of shape {tuple(x.shape)}; expected (n, d)')
     x = x.to(torch.promote_types(x.dtype, torch.float32))
     finite = x.isfinite().all(1)
@@ -72,6 +73,7 @@ def finite_features(features:torch.Tensor|np.ndarray, # (n, d)
     i = start + int(finite.int().argmin())
     raise ValueError(f"the features of {what} {i}{f' ({where(i)})' if where else ''} are not finite")
 
+# %% ../../nbs/50_evaluation/10_embed.ipynb #f15d72af
 def unit_features(features:torch.Tensor|np.ndarray, # (n, d) of any length
                   what:str='image',                 # whose features they are, for the message
                   start:int=0,                      # number of the first row
@@ -89,7 +91,8 @@ class _Batches(Dataset):
     def __getitem__(self, start):
         try: return start, _batch(self.images, start, min(start + self.batch_size, len(self.images)))
         except Exception as error:
-            return start, error if type(error).__module__ == 'builtins' else ValueError(f'{type(error).__name__}: {error}')
+            plain = type(error).__module__ == 'builtins'
+            return start, error if plain else ValueError(f'{type(error).__name__}: {error}')
 
 def read_ahead(images:Sequence|Dataset, # n images
                starts:Sequence[int],    # first images of the batches
@@ -114,7 +117,7 @@ def _check_device(model, device):
 
 @contextmanager
 def _at_work(embedder, model, images):
-    "A function (batch, index of its first image) -> checked features, with the model in evaluation mode and under autocast"
+    "A function (batch, index of its first image) -> checked features; the model is in evaluation mode, under autocast"
     device, dtype = torch.device(embedder.device), PRECISIONS[embedder.precision]
     where = None if isinstance(images, torch.Tensor) else getattr(images, 'where', None)
     if len(images) == 0: raise ValueError('there are no images to embed')
@@ -149,8 +152,8 @@ class Embedder:
         if self.workers < 0: raise ValueError(f'workers {self.workers} is not valid: 0 or more processes')
 
     def __call__(self,
-                 model:Callable,          # float (b, 3, h, w) in [-1, 1] -> (b, d): a module, an `OnnxModel`, a function
-                 images:Sequence|Dataset, # n items uint8 (3, h, w), alone or first of a tuple; or a tensor or array of them
+                 model:Callable,          # float (b, 3, h, w) in [-1, 1] -> (b, d): a module, an `OnnxModel`, ...
+                 images:Sequence|Dataset, # n items uint8 (3, h, w), alone or first of a tuple; or a tensor of them
                 )->torch.Tensor:          # (n, d) float32 on the CPU, (n, 2d) for "concat"
         "Features of all images; ValueError naming the first image whose features are not finite"
         starts = tqdm(range(0, len(images), self.batch_size), 'embed', disable=not self.progress, leave=False)

@@ -58,6 +58,7 @@ def _given_folds(same, folds):
             raise ValueError(f'fold {empty} of {len(names)} holds no {kind} pairs; each fold needs both kinds')
     return found
 
+# %% ../../nbs/50_evaluation/18_folds.ipynb #3ebe46bf
 def make_folds(same:Sequence,         # (n,) bool, both kinds
                folds:int|Sequence=10, # how many; or the (n,) fold of each pair, as the list has it
                seed:int=0,            # of stratified folds
@@ -123,10 +124,11 @@ def _decide(distances, same, folds, rule):
     thresholds = find(distances.astype(np.float64, copy=False), same, folds.index, folds.count)
     return (distances < thresholds[folds.index]) == same, folds, thresholds
 
+# %% ../../nbs/50_evaluation/18_folds.ipynb #835dc882
 def fold_accuracy(distances:Sequence,      # (n,) squared distances of unit features, 0..4
                   same:Sequence,           # (n,) bool
                   folds:int|Sequence=10,   # as for `make_folds`
-                  rule:str='insightface',  # thresholds: "insightface" 0, 0.01, ..., 3.99; "exact" all that make a difference
+                  rule:str='insightface',  # thresholds: "insightface" 0, 0.01, ..., 3.99; "exact": all that matter
                  )->FoldAccuracy:
     "Accuracy with the threshold of the other folds (Huang et al. 2007, as scored by insightface)"
     hits, folds, thresholds = _decide(distances, same, folds, rule)

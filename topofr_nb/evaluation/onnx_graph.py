@@ -114,6 +114,7 @@ class ImageInput:
         sides.insert(3 if self.nhwc else 1, '3')
         return f'({", ".join(sides)})'
 
+# %% ../../nbs/50_evaluation/58_onnx_graph.ipynb #841229f2
 def image_input(session, # an onnxruntime.InferenceSession
                 path:str|Path,
                )->ImageInput:

@@ -196,7 +196,7 @@ class _Sequence:
 
 def _names(data, field):
     "Names of the people of a set, or of the sets in it"
-    parts = data.values() if isinstance(data, dict) else [data]
+    parts = data.values() if isinstance(data, dict) and not hasattr(data, field) else [data]
     sources = [getattr(part, 'dataset', part) for part in parts]
     return [name for part in sources for name in getattr(part, field, None) or ()]
 

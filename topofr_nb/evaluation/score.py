@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import singledispatch
 from pathlib import Path
 
-from ..data.protocols import GroupSet, IdentificationSet, PairSet, TemplateSet
+from ..data.protocols import GroupSets, IdentificationSet, PairLists, PairSet, TemplateSet
 from .all_pairs import score_groups
 from .embed import Embedder
 from .identification import score_identification
@@ -27,7 +27,7 @@ def _scorer(protocol):
     raise ValueError(f'a {type(protocol).__name__} cannot be scored: register a function for it with '
                      f'@score.register({type(protocol).__name__})')
 
-def score(model:Callable,                # float (b, 3, h, w) in [-1, 1] -> (b, d): a network, an `OnnxModel`, a function
+def score(model:Callable,                # float (b, 3, h, w) in [-1, 1] -> (b, d): a network, an `OnnxModel`, ...
           protocol,                      # a set, as `open_protocol` gives it
           embedder:Embedder=Embedder(),  # device, batch size, flip, precision, workers
           folder:str|Path|None=None,     # features of large protocols go to files here; None keeps them in memory
@@ -56,14 +56,15 @@ def _score_pairs(model, protocol, embedder, seconds, **_): return verify(model, 
 
 @score.register(TemplateSet)
 def _score_templates(model, protocol, embedder, folder, tag, **_):
-    return score_templates(model, protocol, embedder, _features(model, protocol.images, protocol.name, embedder,
-                                                                folder, tag))
+    features = _features(model, protocol.images, protocol.name, embedder, folder, tag)
+    return score_templates(model, protocol, embedder, features)
 
 @score.register(IdentificationSet)
 def _score_search(model, protocol, embedder, folder, tag, **_):
-    return score_identification(model, protocol, embedder, _features(model, protocol.images, protocol.name,
-                                                                     embedder, folder, tag))
+    features = _features(model, protocol.images, protocol.name, embedder, folder, tag)
+    return score_identification(model, protocol, embedder, features)
 
+@score.register(GroupSets)
 def _score_groups(model, protocol, embedder, folder, tag, **_):
     found = {name: _features(model, part.images, name, embedder, folder, tag) for name, part in protocol.items()}
     return score_groups(model, protocol, embedder, found)
@@ -74,7 +75,7 @@ def forget_features(folder:str|Path # given to `score`
     for path in Path(folder).glob('features_*.npy*'): path.unlink()
 
 # %% ../../nbs/50_evaluation/70_score.ipynb #5ee09d47
-LIST_FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5) # K-FACE's lists have up to 100,000 pairs; what a list cannot carry stays empty
+LIST_FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5) # K-FACE's lists have up to 100,000 pairs
 
 @dataclass(frozen=True, eq=False)
 class ListScores(Result):
@@ -98,8 +99,6 @@ class ListScores(Result):
         lists = {name: result.summary() for name, result in self.lists.items()}
         return dict(protocol=', '.join(self.lists), lists=lists, doubt=self.doubt or None)
 
-@score.register(dict)
-def _score_parts(model, protocol, embedder, seconds, **options):
-    if all(isinstance(part, GroupSet) for part in protocol.values()):
-        return _score_groups(model, protocol, embedder, **options)
+@score.register(PairLists)
+def _score_lists(model, protocol, embedder, seconds, **_):
     return ListScores({name: verify(model, part, embedder, seconds, LIST_FARS) for name, part in protocol.items()})

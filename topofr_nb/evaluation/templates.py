@@ -164,6 +164,7 @@ class RankRate(NamedTuple):
     searches:int  # searches for someone who is there
     gallery:int   # how many are searched
 
+# %% ../../nbs/50_evaluation/40_templates.ipynb #20a0c9de
 def rank_rate(ranks:torch.Tensor, # (n,) rank of the right one in each search, 1 is best
               k:int,              # length of the list
               gallery:int,        # how many are searched

@@ -129,7 +129,8 @@ def score_checkpoint(scoring:Scoring,     # from `make_scoring`
                     )->tuple:             # the Result; the Recipe of the checkpoint, None for ONNX
     "Score a checkpoint; writes `evaluation.json`; one sentence for input that cannot be used"
     path = Path(scoring.checkpoint) if scoring.checkpoint else last_checkpoint()
-    device, out = pick_device(scoring.device), writable_folder(scoring.out_dir or path.parent, 'out_dir', 'a folder where you may create files')
+    device = pick_device(scoring.device)
+    out = writable_folder(scoring.out_dir or path.parent, 'out_dir', 'a folder where you may create files')
     model, recipe = load_model(scoring, device)
     target = _open_scored(scoring, model, recipe, progress)
     embedder = Embedder(device, scoring.batch_size, scoring.flip, scoring.precision, progress=progress)
