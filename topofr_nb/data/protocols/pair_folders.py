@@ -86,7 +86,8 @@ def read_cfp(folder:str|Path,          # CFP as unpacked, or its Protocol
         a, b = ([locate(Side(pair[side])) for pair in pairs] for side in (0, 1))
         if locate.missing:
             count = len(locate.missing)
-            raise FileNotFoundError(f'{protocol} names {count} images that are not in {root}: {first_few(locate.missing)}')
+            named = first_few(locate.missing)
+            raise FileNotFoundError(f'{protocol} names {count} images that are not in {root}: {named}')
         people = {name.split('/')[0] for pair in pairs for name in pair}
         name, lists_read = f'cfp_{kind.lower()}', (*lists.values(), *files)
         found[name] = file_pairs(a, b, same, name, people, image_size, folds, "CFP's numbers of images", lists_read)
