@@ -28,7 +28,7 @@ def assigned(source:str # of a cell
     try: return _bound(ast.parse(source))
     except SyntaxError: return []
 
-# %% ../nbs/08_parameters.ipynb #c4bf0cb8
+# %% ../nbs/08_parameters.ipynb #02cb4fe2
 def _first_line(source): return source.lstrip().partition('\n')[0].rstrip()
 
 def _cells(namespace):
@@ -45,6 +45,7 @@ def defaults_of(valid # a dataclass, a dict {name: default}, or the names alone
     if dataclasses.is_dataclass(valid): return {field.name: field.default for field in dataclasses.fields(valid)}
     return valid if isinstance(valid, dict) else {}
 
+# %% ../nbs/08_parameters.ipynb #c4bf0cb8
 def _names(valid): return list(defaults_of(valid) or valid)
 
 def check_parameters(namespace:dict, # `globals()` of the notebook
@@ -109,5 +110,6 @@ def load_ipython_extension(shell):
         try: cells = _cells(shell.user_ns)
         except ValueError: return lines
         return _hint(lines, assigned(cells[0]))
-    shell.input_transformers_cleanup[:] = [f for f in shell.input_transformers_cleanup if getattr(f, '__name__',
-                                                                                                  '') != 'hint'] + [hint]
+    transformers = shell.input_transformers_cleanup
+    transformers[:] = [f for f in transformers if getattr(f, '__name__', '') != 'hint'] # of an earlier loading
+    transformers.append(hint)

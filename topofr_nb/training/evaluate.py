@@ -89,7 +89,7 @@ def make_scoring(**values # fields of Scoring
     "A Scoring from typed names"
     return make_checked(Scoring, values)
 
-# %% ../../nbs/60_training/50_evaluate.ipynb #d121d645
+# %% ../../nbs/60_training/50_evaluate.ipynb #e2cc2311
 def last_checkpoint()->Path:
     "Checkpoint of the run that finished last under runs/"
     latest = project_root()/'runs'/'latest.json'
@@ -97,6 +97,7 @@ def last_checkpoint()->Path:
         raise FileNotFoundError('no run has finished under runs/ yet: train first, or name a checkpoint')
     return latest.parent/json.loads(latest.read_text())['run']/'last.safetensors'
 
+# %% ../../nbs/60_training/50_evaluate.ipynb #d121d645
 def load_model(scoring:Scoring,
                device:torch.device|str='cpu',
               )->tuple[Callable, Recipe|None]: # the network; the recipe of a run's checkpoint

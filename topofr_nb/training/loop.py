@@ -42,7 +42,7 @@ from .watch import (WILD, NonFiniteLoss, Signals, Stopped, Watch, all_finite, la
                                       not_finite, question_silence)
 from .weights import load_published
 
-# %% ../../nbs/60_training/40_loop.ipynb #d96ab82b
+# %% ../../nbs/60_training/40_loop.ipynb #ca10fcec
 @dataclass(frozen=True)
 class Plan:
     "A checked run, ready to start"
@@ -73,6 +73,7 @@ class Plan:
         images, labels = next(iter(batches(self.faces, self.order())))
         return *prepare_batch(images, self.run.recipe, 0), labels
 
+# %% ../../nbs/60_training/40_loop.ipynb #d96ab82b
 def total_steps(recipe:Recipe, size:int)->int: # training images
     "Steps of the whole run: `epochs` passes, at most `max_steps`"
     by_epochs = recipe.epochs*(size//recipe.batch_size) if recipe.epochs else math.inf
@@ -117,7 +118,7 @@ def batch_sentence(plan:Plan,
         done.append(f'each perturbed with a probability of {recipe.xi:g} in the second row')
     return '; '.join(done) + '.'
 
-# %% ../../nbs/60_training/40_loop.ipynb #7b04fde6
+# %% ../../nbs/60_training/40_loop.ipynb #91481b70
 @dataclass(eq=False)
 class Job:
     "A run at work"
@@ -135,6 +136,7 @@ class Job:
     @property
     def recipe(self)->Recipe: return self.plan.run.recipe
 
+# %% ../../nbs/60_training/40_loop.ipynb #7b04fde6
 def new_job(plan:Plan,
             progress:bool=True, # show a bar while codes are made
            )->Job:
@@ -215,7 +217,7 @@ def _announce(job):
     if not job.first:
         for sentence in relatives(run, bool(job.plan.content)): tell(sentence)
 
-# %% ../../nbs/60_training/40_loop.ipynb #8f6dae6f
+# %% ../../nbs/60_training/40_loop.ipynb #2aea8323
 def save(job:Job,
          step:int, # number of finished steps
         ):
@@ -227,6 +229,7 @@ def save(job:Job,
     except NonFiniteWeights: raise broken_off(job, dict(step=step - 1)) from None
     job.saved = step
 
+# %% ../../nbs/60_training/40_loop.ipynb #8f6dae6f
 def broken_off(job:Job,
                broken:dict, # step and terms, from `Watch.broken`
               )->NonFiniteLoss:
@@ -240,7 +243,7 @@ def broken_off(job:Job,
     return not_finite(broken, lr, f'The checkpoint of step {step}, from before the trouble, is kept in {best}; '
                                   f'weights = {str(best)!r} starts another recipe from it')
 
-# %% ../../nbs/60_training/40_loop.ipynb #1ad051bd
+# %% ../../nbs/60_training/40_loop.ipynb #f3df6e63
 MEASURE_EVERY = 10
 
 def log_row(step, result, images_per_second, seconds)->dict: # JSON values
@@ -249,6 +252,7 @@ def log_row(step, result, images_per_second, seconds)->dict: # JSON values
     row = {k: (v if math.isfinite(v) else None) for k, v in row.items()}
     return dict(step=step) | row | dict(images_per_second=round(images_per_second, 2), seconds=round(seconds, 2))
 
+# %% ../../nbs/60_training/40_loop.ipynb #1ad051bd
 class Log:
     "metrics.jsonl, and the bar"
     def __init__(self, job, progress):
@@ -274,7 +278,7 @@ class Log:
     def __enter__(self): return self
     def __exit__(self, *_): self.file.close(); self.bar.close()
 
-# %% ../../nbs/60_training/40_loop.ipynb #47aca32c
+# %% ../../nbs/60_training/40_loop.ipynb #303ce288
 def known_skips(job:Job)->list: # (image, why)
     "Images that are known to be unreadable, marked in the training set"
     path, faces = job.run.folder/'skipped.txt', job.plan.faces
@@ -284,6 +288,7 @@ def known_skips(job:Job)->list: # (image, why)
     if known: write_skips(job, known)
     return known
 
+# %% ../../nbs/60_training/40_loop.ipynb #47aca32c
 def write_skips(job:Job, skipped:dict): # image: why
     with write_aside(job.run.folder/'skipped.txt') as aside:
         aside.write_text(''.join(f'{i}\t{why}\n' for i, why in sorted(skipped.items())))
@@ -326,7 +331,7 @@ def _check(job, watch):
     if broken: raise broken_off(job, broken)
     question_silence(int(watch.silent), watch.seen, job.recipe)
 
-# %% ../../nbs/60_training/40_loop.ipynb #c9c6cfd0
+# %% ../../nbs/60_training/40_loop.ipynb #619760ed
 def stopped(job:Job,
             step:int,    # number of finished steps
             number:int,  # of the signal
@@ -335,6 +340,7 @@ def stopped(job:Job,
     if step > job.saved: save(job, step)
     return Stopped(f'stopped at step {step} of {job.plan.steps}; run this again to go on', number)
 
+# %% ../../nbs/60_training/40_loop.ipynb #622aa51f
 def next_batch(job:Job, step:int, signals:Signals, found):
     "The batch of a step; what ends the run here leaves a checkpoint"
     try: batch = signals.wait(found)
@@ -345,6 +351,7 @@ def next_batch(job:Job, step:int, signals:Signals, found):
     if batch is None: raise stopped(job, step, signals.number)
     return batch
 
+# %% ../../nbs/60_training/40_loop.ipynb #c9c6cfd0
 def one_step(job:Job, step:int, batch, watch:Watch, loader)->dict: # of 0-d tensors and floats
     "Train on one batch"
     device, recipe = job.plan.device, job.recipe
@@ -359,13 +366,14 @@ def one_step(job:Job, step:int, batch, watch:Watch, loader)->dict: # of 0-d tens
         save_backbone(job.run.folder/'steps'/f'{step + 1:07d}.safetensors', job.model, recipe, step + 1)
     return result
 
-# %% ../../nbs/60_training/40_loop.ipynb #2674cc8f
+# %% ../../nbs/60_training/40_loop.ipynb #4906fdea
 def scale_label(recipe:Recipe, faces)->str: # faces: the training set
     "What a result of this run may be compared with"
     kind = 'synthetic faces' if recipe.data == 'synthetic' else Path(recipe.data).name
     return (f'{kind}: {faces.num_classes} identities, {len(faces)} images, {recipe.backbone} at '
             f'{recipe.image_size} px, batch {recipe.batch_size}, seed {recipe.seed}')
 
+# %% ../../nbs/60_training/40_loop.ipynb #40a66e96
 def describe_training(job:Job, watch:Watch)->dict: # JSON values
     "What the scores say about the training"
     faces, rows = job.plan.faces, job.run.metrics
@@ -380,6 +388,7 @@ def describe_training(job:Job, watch:Watch)->dict: # JSON values
     if job.missing: said['missing_steps'] = job.missing
     return said
 
+# %% ../../nbs/60_training/40_loop.ipynb #2674cc8f
 def score_run(job:Job, about:dict): # from `describe_training`
     "Score the checkpoint and write the scores"
     run, target, recipe = job.run, job.plan.target, job.recipe
@@ -399,7 +408,7 @@ def score_run(job:Job, about:dict): # from `describe_training`
     write_json(run.folder/'scores.json', scores)
     forget_features(run.folder)
 
-# %% ../../nbs/60_training/40_loop.ipynb #33746649
+# %% ../../nbs/60_training/40_loop.ipynb #072293a1
 def _one_process():
     "Each of several processes would train the same batches"
     size = int(os.environ.get('WORLD_SIZE', 1))
@@ -418,9 +427,24 @@ def _say_after(job, about):
     if not about.get('skipped_images'): return
     named = [line.split('\t', 1)[1] for line in (job.run.folder/'skipped.txt').read_text().splitlines()[:10]]
     tell(f'{about["skipped_images"]} of {len(job.plan.faces)} training images cannot be read and were replaced, '
-         f'all in '
-         f'{job.run.folder}/skipped.txt: {"; ".join(named)}')
+         f'all in {job.run.folder}/skipped.txt: {"; ".join(named)}')
 
+# %% ../../nbs/60_training/40_loop.ipynb #a0100db2
+def _train(plan, progress, checkpoint_seconds):
+    "Train and score in a folder that is locked"
+    found = plan.overlap
+    faces, target = plan.faces.load(progress), read_target(plan.target, plan.run.recipe, progress)
+    plan = dataclasses.replace(plan, faces=faces, target=target)
+    (plan.run.folder/'scores.json').unlink(missing_ok=True)
+    job = new_job(plan, progress)
+    resume(job)
+    if job.first < plan.steps: forget_features(plan.run.folder)
+    watch = run_steps(job, progress, checkpoint_seconds)
+    about = describe_training(job, watch) | (dict(overlap=found.summary()) if found else {})
+    score_run(job, about)
+    _say_after(job, about)
+
+# %% ../../nbs/60_training/40_loop.ipynb #33746649
 def train(recipe:Recipe|Plan,  # from `make_recipe`, or already prepared
           progress:bool=True,  # show a bar with images/s and the time left
           checkpoint_seconds:float|None=None, # how often the checkpoint is renewed; default: the recipe's
@@ -439,17 +463,3 @@ def train(recipe:Recipe|Plan,  # from `make_recipe`, or already prepared
         with FolderLock(run.folder): _train(plan, progress, checkpoint_seconds)
     write_json(run.folder.parent/'latest.json', dict(run=run.folder.name))
     return run
-
-def _train(plan, progress, checkpoint_seconds):
-    "Train and score in a folder that is locked"
-    found = plan.overlap
-    plan = dataclasses.replace(plan, faces=plan.faces.load(progress), target=read_target(plan.target, plan.run.recipe,
-                                                                                         progress))
-    (plan.run.folder/'scores.json').unlink(missing_ok=True)
-    job = new_job(plan, progress)
-    resume(job)
-    if job.first < plan.steps: forget_features(plan.run.folder)
-    watch = run_steps(job, progress, checkpoint_seconds)
-    about = describe_training(job, watch) | (dict(overlap=found.summary()) if found else {})
-    score_run(job, about)
-    _say_after(job, about)

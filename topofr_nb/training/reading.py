@@ -20,10 +20,11 @@ from ..core import one_of
 from ..data.lists import first_few
 from .order import RunOrder
 
-# %% ../../nbs/60_training/24_reading.ipynb #4da42606
+# %% ../../nbs/60_training/24_reading.ipynb #a17d208b
 class BadImage(ValueError):
     "A training image that cannot be read; the message names its number and its place"
 
+# %% ../../nbs/60_training/24_reading.ipynb #4da42606
 MOST_WORKERS = 1024 # slots in which readers note what they are at
 
 class FaceBatches(Dataset):
@@ -31,7 +32,7 @@ class FaceBatches(Dataset):
     def __init__(self,
                  dataset,   # of (uint8 CHW, label), with `.labels` and `.num_classes`
                  said='',   # what it is, for people
-                 read=None, # progress -> (n, 3, h, w) uint8 of all images that fit in memory, and {unreadable image: reason}
+                 read=None, # progress -> (n, 3, h, w) uint8 of all images, {unreadable image: reason}; None: too large
                  on_corrupt='raise', # or "skip": an unreadable image is replaced, see `stand_in`
                 ):
         self.dataset, self.said, self.read, self.pixels = dataset, said, read, None
@@ -174,7 +175,7 @@ class _Alarm:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, self.before)
 
-# %% ../../nbs/60_training/24_reading.ipynb #c6610a0a
+# %% ../../nbs/60_training/24_reading.ipynb #b8993744
 class Batches:
     "Batches in the run's order, as (images, labels); what cannot be read is one sentence"
     def __init__(self,
@@ -187,7 +188,6 @@ class Batches:
         self.skipped = [] # (image, why) of what was found unreadable on the way
 
     def __len__(self): return len(self.order)
-
     def _loader(self):
         "PyTorch's loader over this set"
         return DataLoader(_Reader(self.faces), batch_sampler=self.order, num_workers=self.workers, collate_fn=_as_is,
@@ -216,11 +216,13 @@ class Batches:
         if not isinstance(error, ReadTimeout) and 'DataLoader' not in text: return error
         at = self.faces.at[self.faces.at >= 0].tolist()
         late = isinstance(error, ReadTimeout) or 'timed out' in text
-        what = f'no batch was read within {self.timeout:g} s (read_timeout)' if late else 'a process that reads images has crashed'
+        silent = f'no batch was read within {self.timeout:g} s (read_timeout)'
+        what = silent if late else 'a process that reads images has crashed'
         reader = 'it was' if len(at) == 1 else 'the readers were'
         places = first_few(f'{i} ({self.faces.where(i)})' for i in at)
         return BadImage(f'{what}; {reader} at training image {places}')
 
+# %% ../../nbs/60_training/24_reading.ipynb #c6610a0a
 def batches(faces:FaceBatches, order:RunOrder, workers:int=0, timeout:float=600.)->Batches: # of (images, labels)
     "Batches in the run's order, read ahead by `workers` processes"
     return Batches(faces, order, workers, timeout)

@@ -22,7 +22,7 @@ from ..core import project_root
 from ..files import content_digest, write_aside
 from .recipe import PATHS, PLACE, Recipe, recipe_json, run_id
 
-# %% ../../nbs/60_training/30_runs.ipynb #9485c8ff
+# %% ../../nbs/60_training/30_runs.ipynb #2776299f
 @dataclass(frozen=True)
 class Run:
     "A training run and its folder"
@@ -46,6 +46,7 @@ class Run:
     @property
     def verification(self)->dict: return dict(np.load(self.folder/'verification.npz'))
 
+# %% ../../nbs/60_training/30_runs.ipynb #9485c8ff
 def why_unfinished(run:Run)->str: # '' for a finished run
     "Why a run is not finished"
     if not (run.folder/'scores.json').exists(): return 'it has no scores yet'
@@ -54,7 +55,7 @@ def why_unfinished(run:Run)->str: # '' for a finished run
         return 'its checkpoint is not the one that was scored'
     return ''
 
-# %% ../../nbs/60_training/30_runs.ipynb #b756877a
+# %% ../../nbs/60_training/30_runs.ipynb #b8ec74c5
 def read_json(path:Path, missing=None):
     "What a JSON file holds; `missing` where there is none and it may be missing"
     if missing is not None and not path.exists(): return missing
@@ -62,9 +63,11 @@ def read_json(path:Path, missing=None):
     except ValueError as error:
         raise ValueError(f'{path} cannot be read as JSON: {error}. Delete it, or use resume = False') from None
 
+# %% ../../nbs/60_training/30_runs.ipynb #0e68fd33
 def write_json(path:Path, value):
     with write_aside(path) as aside: aside.write_text(json.dumps(value, indent=1))
 
+# %% ../../nbs/60_training/30_runs.ipynb #b756877a
 def read_metrics(path:Path, before:float=math.inf)->list[dict]:
     "Logged steps below `before`; a last line that was cut off does not count"
     lines = path.read_text().splitlines() if path.exists() else []
@@ -108,7 +111,7 @@ def fingerprint(faces,          # training set, from `open_training_data`
     what = [digests, labels, list(map(str, getattr(faces.dataset, 'names', None) or ())), _lists_of(target)]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
-# %% ../../nbs/60_training/30_runs.ipynb #e6ca1e42
+# %% ../../nbs/60_training/30_runs.ipynb #3dbe02d6
 TRAINED_BY = ('core', 'data', 'models', 'topology', 'codes', 'losses', 'training')
 
 def code_digest(source:str # of a module
@@ -122,6 +125,7 @@ def code_digest(source:str # of a module
             body[0].value.value = ''
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:8]
 
+# %% ../../nbs/60_training/30_runs.ipynb #c6e6f429
 @lru_cache
 def package_code()->dict[str, str]: # module -> digest
     "The modules that a training can depend on, as this process found them"
@@ -131,13 +135,14 @@ def package_code()->dict[str, str]: # module -> digest
     return {'.'.join(path.relative_to(home).with_suffix('').parts): code_digest(path.read_text(encoding='utf-8'))
             for path in paths}
 
+# %% ../../nbs/60_training/30_runs.ipynb #e6ca1e42
 def changed_code(then:dict, # of `package_code`
                  now:dict,
                 )->list[str]: # modules
     "Modules that are not what they were"
     return sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
 
-# %% ../../nbs/60_training/30_runs.ipynb #3545501d
+# %% ../../nbs/60_training/30_runs.ipynb #f5264ad7
 @lru_cache
 def _commit():
     "Commit of the checkout; None where there is none"
@@ -154,6 +159,7 @@ def environment(device:torch.device)->dict:
                 system=platform.system(), host=platform.node(), device=device.type, device_name=name,
                 threads=torch.get_num_threads(), cpus=os.cpu_count())
 
+# %% ../../nbs/60_training/30_runs.ipynb #3545501d
 def note_start(run:Run, device:torch.device, step:int, **more):
     "Add an entry to environment.json: each start may be on another machine"
     entry = dict(step=step, started=time.strftime('%Y-%m-%d %H:%M:%S')) | environment(device) | more

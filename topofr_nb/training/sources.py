@@ -68,12 +68,13 @@ def _open_synthetic(recipe):
 
 def _fits(images, recipe): return len(images)*3*recipe.image_size**2 <= MEMORY_LIMIT
 
-# %% ../../nbs/60_training/25_sources.ipynb #72872be7
+# %% ../../nbs/60_training/25_sources.ipynb #3c940ff5
 def known_names(dataset:Dataset)->list[str]|None: # by label
     "Names of the people of a training set; None where they have numbers only"
     names = getattr(dataset, 'names', None)
     return None if names is None or getattr(dataset, 'numbered', False) else list(names)
 
+# %% ../../nbs/60_training/25_sources.ipynb #72872be7
 def without_people(dataset:Dataset,       # training set
                    people:Iterable[str],  # names of whoever is scored, empty where they are unknown
                   )->tuple[Dataset, str]: # what is left, and what is known about the people, in words
@@ -177,7 +178,7 @@ def _minority_pairs(target):
     images = torch.from_numpy(drawn[tail.held_out()])
     return PairSet(images, *pairs.T, torch.arange(2*n) % 2 == 0, 'minority')
 
-# %% ../../nbs/60_training/25_sources.ipynb #20762f86
+# %% ../../nbs/60_training/25_sources.ipynb #c6512d72
 def _check_pairs(pairs, folds=10):
     "Ten folds need ten pairs, of both kinds"
     same = int(pairs.same.sum())
@@ -199,6 +200,7 @@ def find_target(target:Recipe|Target, # a resolved recipe, or what it says about
     if isinstance(found, PairSet): _check_pairs(found)
     return found
 
+# %% ../../nbs/60_training/25_sources.ipynb #bfb0d509
 def read_target(found:Protocol|None,  # from `find_target`
                 target:Recipe|Target, # as it was given there
                 progress:bool=True,   # show a bar
@@ -209,6 +211,7 @@ def read_target(found:Protocol|None,  # from `find_target`
     return dataclasses.replace(found, images=load_all(found.images, progress)) if _fits(found.images,
                                                                                         target) else found
 
+# %% ../../nbs/60_training/25_sources.ipynb #20762f86
 def open_target(target:Recipe|Target, # a resolved recipe, or what it says about the scoring
                 progress:bool=True,   # show a bar
                )->Protocol|None:

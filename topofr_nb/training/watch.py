@@ -46,20 +46,23 @@ class Watch:
         step = int(self.first_bad)
         return None if step == self.steps else dict(step=step) | dict(zip(TERMS, self.terms.tolist()))
 
-# %% ../../nbs/60_training/35_watch.ipynb #6a60f971
+# %% ../../nbs/60_training/35_watch.ipynb #40b314bd
 class NonFiniteLoss(FloatingPointError):
     "The loss became NaN or infinite"
 
+# %% ../../nbs/60_training/35_watch.ipynb #73853bcb
 WILD = 1e4 # trained weights stay below 100
 
 def all_finite(model:nn.Module)->bool:
     "Whether all weights and buffers are finite"
     return all(bool(t.isfinite().all()) for t in model.state_dict().values() if t.is_floating_point())
 
+# %% ../../nbs/60_training/35_watch.ipynb #31a56005
 def largest_weight(model:nn.Module)->float:
     "Largest absolute weight"
     return max((float(p.detach().abs().max()) for p in model.parameters() if p.numel()), default=0.)
 
+# %% ../../nbs/60_training/35_watch.ipynb #6a60f971
 def not_finite(broken:dict,  # from `Watch.broken`, or with the step alone
                lr:float,     # at that step
                sound:str,    # where sound weights lie, in words
@@ -69,13 +72,14 @@ def not_finite(broken:dict,  # from `Watch.broken`, or with the step alone
     return NonFiniteLoss(f'training is not finite at step {broken["step"]} ({terms}; lr {lr:.4g}). {sound}. '
                          'The same recipe stops at the same step: lower lr or alpha, or use precision float32')
 
-# %% ../../nbs/60_training/35_watch.ipynb #b884f741
+# %% ../../nbs/60_training/35_watch.ipynb #46be83aa
 SILENT_SHARE, SILENT_STEPS = 0.3, 20 # questioned: this share of at least so many steps
 MUTE_SHARE, MUTE_STEPS = 0.9, 100    # refused
 
 class NothingLearned(ValueError):
     "Loss or gradient were 0 in nearly all steps"
 
+# %% ../../nbs/60_training/35_watch.ipynb #b884f741
 def question_silence(silent:int,    # steps whose loss or gradient was exactly 0
                      seen:int,      # steps so far
                      recipe:Recipe, # resolved
@@ -90,7 +94,7 @@ def question_silence(silent:int,    # steps whose loss or gradient was exactly 0
     if seen >= MUTE_STEPS and silent >= MUTE_SHARE*seen: raise NothingLearned(said)
     return said
 
-# %% ../../nbs/60_training/35_watch.ipynb #6df4d8e3
+# %% ../../nbs/60_training/35_watch.ipynb #3cf92035
 class Stopped(KeyboardInterrupt):
     "A run that was told to stop has done so; `.code` is what a command exits with"
     def __init__(self, sentence:str, number:int):
@@ -99,6 +103,7 @@ class Stopped(KeyboardInterrupt):
 
     def _render_traceback_(self): return [str(self)] # what Jupyter shows
 
+# %% ../../nbs/60_training/35_watch.ipynb #6df4d8e3
 class _Wake(BaseException): "Leaves the wait for images"
 
 class Signals:
