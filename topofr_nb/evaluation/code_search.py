@@ -17,9 +17,10 @@ import torch.nn.functional as F
 class CodeMatches(NamedTuple):
     "Identities found for each query, best first"
     identities: torch.Tensor # (n, k) int64; -1 where the walk found fewer
-    scores: torch.Tensor     # (n, k) log-probability of the whole code, or cosine after `rerank`; -inf where there is none
+    scores: torch.Tensor     # (n, k) log-probability of the code, or cosine after `rerank`; -inf where there is none
 
 def _walk(log_probs, tree, k, beam):
+    "The best identities of some queries by a beam over the tree"
     node = torch.zeros(len(log_probs), 1, dtype=torch.int64, device=log_probs.device)
     score = log_probs.new_zeros(len(log_probs), 1)
     for place, table in enumerate(tree):
@@ -29,17 +30,18 @@ def _walk(log_probs, tree, k, beam):
         node = child.gather(1, best).clamp(min=0)
     return CodeMatches(node.masked_fill(score == -torch.inf, -1), score)
 
+# %% ../../nbs/50_evaluation/48_code_search.ipynb #6c5fb480
 def search_codes(log_probs:torch.Tensor, # (n, l, v) from `GIFHead.predict`
-                 tree:Sequence,          # from `code_tree`, or `IdentityCodes.tree`: l times (nodes, v), on the queries' device
+                 tree:Sequence,          # from `code_tree`: l times (nodes, v), on the queries' device
                  k:int=10,               # identities for each query
                  beam:int=32,            # prefixes kept at each level; 1 is the greedy walk
                  block:int=4096,         # queries at a time
                 )->CodeMatches:
-    "The identities whose codes are most probable, by a beam over the tree of codes that exist; of identities that share a code, the first"
+    "The identities whose codes are most probable, by a beam; of identities that share a code, the first"
     if log_probs.ndim != 3 or len(tree) != log_probs.shape[1] or tree[0].shape[1] != log_probs.shape[2]:
-        raise ValueError(f'log-probabilities of shape {tuple(log_probs.shape)} do not fit a tree of {len(tree)} '
-                         f'places and {tree[0].shape[1]} tokens; '
-                         f'expected (n, {len(tree)}, {tree[0].shape[1]})')
+        places, tokens = len(tree), tree[0].shape[1]
+        raise ValueError(f'log-probabilities of shape {tuple(log_probs.shape)} do not fit a tree of {places} places '
+                         f'and {tokens} tokens; expected (n, {places}, {tokens})')
     for name, value in (('k', k), ('beam', beam)):
         if value < 1: raise ValueError(f'{name} = {value} is not valid: 1 or more')
     found = [_walk(part, tree, k, beam) for part in log_probs.split(block)]
@@ -50,11 +52,12 @@ def search_codes(log_probs:torch.Tensor, # (n, l, v) from `GIFHead.predict`
 # %% ../../nbs/50_evaluation/48_code_search.ipynb #66049a22
 def _rows(vectors, ids):
     "Unit rows of a tensor or an array"
-    rows = vectors[ids] if isinstance(vectors, torch.Tensor) else torch.from_numpy(np.array(vectors[ids.cpu().numpy()])).to(ids.device)
-    return F.normalize(rows.float(), dim=-1)
+    if isinstance(vectors, torch.Tensor): return F.normalize(vectors[ids].float(), dim=-1)
+    rows = torch.from_numpy(np.array(vectors[ids.cpu().numpy()]))
+    return F.normalize(rows.float(), dim=-1).to(ids.device)
 
 def rerank(features:torch.Tensor, # (n, d) queries
-           vectors,               # (m, d) class vectors: a tensor, an array or a memmap, of which only the candidates' rows are read
+           vectors,               # (m, d) class vectors: a tensor, an array or a memmap; only candidates are read
            matches:CodeMatches,   # from `search_codes`
           )->CodeMatches:         # the same identities, by falling cosine
     "Order the candidates of each query by their cosine to it"
@@ -62,6 +65,7 @@ def rerank(features:torch.Tensor, # (n, d) queries
     scores, order = cosines.masked_fill(matches.identities < 0, -torch.inf).sort(1, descending=True)
     return CodeMatches(matches.identities.gather(1, order), scores)
 
+# %% ../../nbs/50_evaluation/48_code_search.ipynb #32de2b8a
 def hit_rate(identities:torch.Tensor, # (n, k) found, best first
              truth:torch.Tensor,      # (n,) right identities
              k:int,                   # how many count
