@@ -59,8 +59,8 @@ def check_finite(tensors:dict, # name -> tensor
     broken = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
     if not broken: return
     which = f'{broken[0]} is' if len(broken) == 1 else f'{broken[0]} and {len(broken) - 1} more are'
-    raise NonFiniteWeights(f'of {len(tensors)} tensors, {which} not finite at step {step}; {str(path)!r} was '
-                           f'not written')
+    raise NonFiniteWeights(f'of {len(tensors)} tensors, {which} not finite at step {step}; '
+                           f'{str(path)!r} was not written')
 
 # %% ../../nbs/60_training/12_checkpoints.ipynb #920940b4
 def _header(model, recipe, step, scaler=None):
@@ -129,8 +129,8 @@ def read_tensors(path:str|Path
     "Content of a safetensors file, compared with its digest; errors name the file"
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f'checkpoint {str(path)!r} does not exist; expected a .safetensors file written '
-                                f'by a run')
+        raise FileNotFoundError(f'checkpoint {str(path)!r} does not exist; '
+                                'expected a .safetensors file written by a run')
     try:
         with safe_open(path, framework='pt') as file:
             header = file.metadata() or {}

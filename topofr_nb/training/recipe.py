@@ -253,10 +253,10 @@ def method_defaults(recipe:Recipe)->dict: # field -> (value, reason)
     usual = MARGINS[METHODS[recipe.method].margin].m
     alpha = _own_or(recipe, 'alpha', 0.1, '')[0]
     together = images_together(recipe.method)
+    why_together = 'losses of pairs need them (Hermans et al. 2017)' if together > 1 else 'papers'
     out = dict(alpha=(alpha, 'TopoFR: 0.1 for R50, 0.05 for R100 and R200'),
                margin_ramp=_own_or(recipe, 'margin_ramp', 0., 'papers'),
-               images_per_identity=(together, 'losses of pairs need them (Hermans et al. 2017)' if together > 1
-                                    else 'papers'))
+               images_per_identity=(together, why_together))
     if method.head == 'gif': return out | dict(margin=(GIF_MARGIN, 'measured for tokens'), codes=_codes())
     margin = _own_or(recipe, 'margin', usual, 'papers') if usual else (usual, 'papers')
     return out | dict(scale=_own_or(recipe, 'scale', 64., 'papers'), margin=margin)
@@ -285,8 +285,8 @@ def size_defaults(recipe:Recipe,
     if recipe.data == 'synthetic' and on_gpu:
         out = dict(identities=(2000, 'a GPU run of minutes'), shots=(40, 'a GPU run of minutes'))
     elif recipe.data == 'synthetic':
-        out = {field: _own_or(recipe, field, few, _speed(recipe)) for field, few in (('identities', 50),
-                                                                                     ('shots', 10))}
+        few = dict(identities=50, shots=10)
+        out = {field: _own_or(recipe, field, number, _speed(recipe)) for field, number in few.items()}
     if recipe.eval_pairs is None and not on_gpu: out['eval_seconds'] = (float(CPU_EVAL_SECONDS), 'pairs shrink to fit')
     return out
 
