@@ -7,8 +7,7 @@ __all__ = ['IMAGE_FORMATS', 'EXTENSIONS', 'MAX_PIXELS', 'FULL_SIDE', 'CorruptIma
            'encode_jpeg']
 
 # %% ../../nbs/10_data/15_images.ipynb #d0a0c662
-import io, re, struct, sys, warnings, zlib
-from contextlib import contextmanager
+import io, re, struct, sys, zlib
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -39,12 +38,6 @@ def _upright(image, orientation):
     return turned.flip(_MIRRORED[orientation])
 
 # %% ../../nbs/10_data/15_images.ipynb #24ee1a9f
-@contextmanager
-def _quiet():
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        yield
-
 def _open(data): return Image.open(io.BytesIO(data), formats=IMAGE_FORMATS)
 
 def _orientation(image):
@@ -55,7 +48,7 @@ def _orientation(image):
 
 def _jpeg_orientation(data):
     try:
-        with _quiet(), _open(data) as image: return _orientation(image)
+        with _open(data) as image: return _orientation(image)
     except Exception: return 1
 
 # %% ../../nbs/10_data/15_images.ipynb #d29d1182
@@ -100,7 +93,7 @@ def _size(data):
     if data.startswith(_JPEG): return _jpeg_header(data)[:2]
     if data.startswith(_PNG): return _png_size(data)
     if data.startswith(b'RIFF') and data[8:12] == b'WEBP': return _webp_size(data)
-    with _quiet(), _open(data) as image: return image.size
+    with _open(data) as image: return image.size
 
 # %% ../../nbs/10_data/15_images.ipynb #a38cc2df
 class CorruptImage(ValueError):
@@ -108,7 +101,7 @@ class CorruptImage(ValueError):
 
 # %% ../../nbs/10_data/15_images.ipynb #db73a140
 _BAD = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, OverflowError, RuntimeError, struct.error,
-        zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning)
+        zlib.error, Warning, Image.DecompressionBombError)
 _KNOWN = ', '.join(IMAGE_FORMATS[:-1]) + f' or {IMAGE_FORMATS[-1]}'
 
 def _reason(error, data):
@@ -194,7 +187,7 @@ def _as_tensor(pixels): return torch.from_numpy(pixels).permute(2, 0, 1)
 
 def _pillow(data, near=None):
     "Decode any image; a JPEG at an eighth, a quarter or half of its size, as long as no side is shorter than `near`"
-    with _quiet(), _open(data) as image:
+    with _open(data) as image:
         if near: image.draft('RGB', (near, near))
         pixels = _rgb(image, data)
         return _upright(_as_tensor(pixels), _orientation(image))
