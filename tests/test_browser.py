@@ -1,0 +1,125 @@
+"""What a person sees: JupyterLab in a real browser, with the mouse and the keyboard, and no other host asked.
+
+Screenshots stay in the folder that TOPOFR_SCREENSHOTS names.
+"""
+import json
+import os
+from pathlib import Path
+
+import pytest
+from browser import Seen, browser, chromium, copy_notebooks, lab, open_notebook, run_all
+
+pytestmark = [pytest.mark.xdist_group("browser"),
+              pytest.mark.skipif(chromium is None, reason="no Chromium here (Debian: apt-get install chromium)")]
+explorers = ["85_explore/06_widget.ipynb", "85_explore/10_topology_explorer.ipynb", "85_explore/20_unpg_explorer.ipynb"]
+smoke = dict(backbone="tiny", max_steps=6, identities=16, shots=4, eval_pairs=60, image_size=112, batch_size=16)
+
+
+def shot(page, name):
+    folder = os.environ.get("TOPOFR_SCREENSHOTS")
+    if not folder: return
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=str(Path(folder) / f"{name}.png"))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    "JupyterLab on a folder with the notebooks of this file"
+    folder = tmp_path_factory.mktemp("lab")
+    copy_notebooks(folder, *explorers, "train.ipynb")
+    with lab(folder) as (address, token): yield folder, address, token
+
+
+def drawn(explorer): return explorer.locator(".explorer-view").inner_html()
+
+
+def moved(page, explorer, move):
+    "Whether the picture has changed after a move"
+    before = drawn(explorer)
+    frame = explorer.get_attribute("data-frame")
+    move()
+    page.wait_for_function("([element, frame]) => element.dataset.frame !== frame", arg=[explorer.element_handle(), frame],
+                           timeout=20_000)
+    page.wait_for_timeout(100)
+    return drawn(explorer) != before
+
+
+@pytest.mark.parametrize("name", explorers)
+def test_explorer(name, server):
+    "Every explorer is there at first sight, and follows the keyboard and the mouse"
+    _, address, token = server
+    with browser() as page:
+        seen = Seen(page, address)
+        open_notebook(page, address, token, name)
+        assert not run_all(page)
+        page.wait_for_selector(".explorer svg", timeout=60_000)
+        page.wait_for_timeout(1000)
+        for explorer in page.locator(".explorer").all():
+            explorer.scroll_into_view_if_needed()
+            marks = explorer.locator(".explorer-view svg :is(circle, path, image)").count()
+            assert marks > 10, f"only {marks} marks are drawn"
+            box = explorer.bounding_box()
+            assert box["x"] + box["width"] <= 1280, "wider than the page"
+            slider = explorer.locator("input[type=range]").first
+            label = explorer.locator(f"label[for={slider.get_attribute('id')}]").inner_text()
+            assert label.strip(), "a slider has no name"
+            slider.focus()
+            at_end = slider.input_value() == slider.get_attribute("max")
+            assert moved(page, explorer, lambda: page.keyboard.press("ArrowLeft" if at_end else "ArrowRight"))
+            place = slider.bounding_box()
+            assert moved(page, explorer, lambda: page.mouse.click(place["x"] + 0.8 * place["width"], place["y"] + place["height"] / 2))
+        shot(page, Path(name).stem)
+        assert not seen.problems, seen.problems
+
+
+def test_click_on_a_bar(server):
+    "A click on the end of a bar takes ρ to its death"
+    _, address, token = server
+    with browser() as page:
+        open_notebook(page, address, token, explorers[1])
+        assert not run_all(page)
+        explorer = page.locator(".explorer").first
+        explorer.scroll_into_view_if_needed()
+        page.wait_for_timeout(1000)
+        hit = explorer.locator("circle.hit").first
+        wanted = float(hit.get_attribute("data-key"))
+        assert moved(page, explorer, lambda: hit.click(force=True))
+        assert abs(float(explorer.locator("output").first.inner_text()) - wanted) < 0.01
+
+
+def test_dark_theme(server):
+    "Ink and paper follow JupyterLab's dark theme"
+    _, address, token = server
+    with browser() as page:
+        open_notebook(page, address, token, explorers[0])
+        page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
+        assert not run_all(page)
+        page.wait_for_selector(".explorer svg", timeout=60_000)
+        page.wait_for_timeout(1000)
+        explorer = page.locator(".explorer").first
+        paper = explorer.locator("svg rect").first.evaluate("(rect) => getComputedStyle(rect).fill")
+        ink = explorer.locator("svg text").first.evaluate("(text) => getComputedStyle(text).fill")
+        explorer.scroll_into_view_if_needed()
+        shot(page, "dark")
+        page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})")
+        page.wait_for_timeout(1000)
+        def lightness(colour): return sum(int(part) for part in colour.strip("rgba()").split(",")[:3]) / 765
+        assert lightness(paper) < 0.3 < 0.7 < lightness(ink), (paper, ink)
+
+
+def test_training_notebook(server):
+    "train.ipynb runs from its menu at smoke size, and shows the first batch, curves and scores"
+    folder, address, token = server
+    book = json.loads((folder / "train.ipynb").read_text(encoding="utf-8"))
+    given = "".join(f"\n{name} = {value!r}" for name, value in {**smoke, "out_dir": str(folder / "runs")}.items())
+    for cell in book["cells"]:
+        if "parameters" in cell["metadata"].get("tags", []): cell["source"] = "".join(cell["source"]) + given
+    (folder / "train.ipynb").write_text(json.dumps(book), encoding="utf-8")
+    with browser(height=1400) as page:
+        seen = Seen(page, address)
+        open_notebook(page, address, token, "train.ipynb")
+        assert not run_all(page, 600)
+        assert list((folder / "runs").glob("*/scores.json"))
+        page.wait_for_timeout(1500)
+        shot(page, "train")
+        assert not [problem for problem in seen.problems if "another host" in problem], seen.problems
