@@ -30,4 +30,5 @@ _all_ = ['score_groups', 'tar_all_pairs', 'Comparison', 'compare_pairs', 'mcnema
          'score', 'Embedder',
          'identification', 'score_templates', 'template_features', 'template_pair_scores', 'TarAtFar',
          'Verification', 'binomial_interval',
-         'hardest_pairs', 'roc_curve', 'tar_at_far', 'verify', 'Rate', 'Result', 'find_doubt', 'Overlap', 'check_overlap', 'show_overlap']
+         'hardest_pairs', 'roc_curve', 'tar_at_far', 'verify', 'Rate', 'Result', 'find_doubt', 'Overlap',
+         'check_overlap', 'show_overlap']
