@@ -218,9 +218,8 @@ class Batches:
         late = isinstance(error, ReadTimeout) or 'timed out' in text
         silent = f'no batch was read within {self.timeout:g} s (read_timeout)'
         what = silent if late else 'a process that reads images has crashed'
-        reader = 'it was' if len(at) == 1 else 'the readers were'
         places = first_few(f'{i} ({self.faces.where(i)})' for i in at)
-        return BadImage(f'{what}; {reader} at training image {places}')
+        return BadImage(f'{what}; {"it was" if len(at) == 1 else "the readers were"} at training image {places}')
 
 # %% ../../nbs/60_training/24_reading.ipynb #c6610a0a
 def batches(faces:FaceBatches, order:RunOrder, workers:int=0, timeout:float=600.)->Batches: # of (images, labels)
