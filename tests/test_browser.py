@@ -44,6 +44,24 @@ def moved(page, explorer, move):
     return drawn(explorer) != before
 
 
+def check_explorer(page, explorer):
+    "Drawn, not too wide, named for a screen reader, moved by the keyboard and by the mouse"
+    explorer.scroll_into_view_if_needed()
+    marks = explorer.locator(".explorer-view svg :is(circle, path, image)").count()
+    assert marks > 10, f"only {marks} marks are drawn"
+    box = explorer.bounding_box()
+    assert box["x"] + box["width"] <= 1280, "wider than the page"
+    slider = explorer.locator("input[type=range]").first
+    label = explorer.locator(f"label[for={slider.get_attribute('id')}]").inner_text()
+    assert label.strip(), "a slider has no name"
+    slider.focus()
+    at_end = slider.input_value() == slider.get_attribute("max")
+    assert moved(page, explorer, lambda: page.keyboard.press("ArrowLeft" if at_end else "ArrowRight"))
+    place = slider.bounding_box()
+    across, down = place["x"] + 0.8 * place["width"], place["y"] + place["height"] / 2
+    assert moved(page, explorer, lambda: page.mouse.click(across, down))
+
+
 @pytest.mark.parametrize("name", explorers)
 def test_explorer(name, server):
     "Every explorer is there at first sight, and follows the keyboard and the mouse"
@@ -54,20 +72,7 @@ def test_explorer(name, server):
         assert not run_all(page)
         page.wait_for_selector(".explorer svg", timeout=60_000)
         page.wait_for_timeout(1000)
-        for explorer in page.locator(".explorer").all():
-            explorer.scroll_into_view_if_needed()
-            marks = explorer.locator(".explorer-view svg :is(circle, path, image)").count()
-            assert marks > 10, f"only {marks} marks are drawn"
-            box = explorer.bounding_box()
-            assert box["x"] + box["width"] <= 1280, "wider than the page"
-            slider = explorer.locator("input[type=range]").first
-            label = explorer.locator(f"label[for={slider.get_attribute('id')}]").inner_text()
-            assert label.strip(), "a slider has no name"
-            slider.focus()
-            at_end = slider.input_value() == slider.get_attribute("max")
-            assert moved(page, explorer, lambda: page.keyboard.press("ArrowLeft" if at_end else "ArrowRight"))
-            place = slider.bounding_box()
-            assert moved(page, explorer, lambda: page.mouse.click(place["x"] + 0.8 * place["width"], place["y"] + place["height"] / 2))
+        for explorer in page.locator(".explorer").all(): check_explorer(page, explorer)
         shot(page, Path(name).stem)
         assert not seen.problems, seen.problems
 

@@ -1,4 +1,6 @@
 "Pages that are made from notebooks are what their notebooks give."
+import re
+
 from checkout import root, run, tools
 
 
@@ -7,6 +9,17 @@ def test_readme(scratch):
     assert status == 0, out
     made = (scratch / "README.md").read_bytes()
     assert (root / "README.md").read_bytes() == made, "README.md is not what nbs/index.ipynb gives (make readme)"
+    for picture in (scratch / "images").iterdir():
+        assert (root / "nbs" / "images" / picture.name).read_bytes() == picture.read_bytes(), f"{picture.name} is old (make readme)"
+
+
+def test_links():
+    "Every relative link of the pages leads somewhere"
+    for page in ("README.md", "CONTRIBUTING.md", "nbs/contents.ipynb", "nbs/index.ipynb"):
+        path = root / page
+        for link in re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8")):
+            if link.startswith(("http", "mailto")): continue
+            assert (path.parent / link).exists(), f"{page} links to {link}, which is not there"
 
 
 def test_contents(scratch):
