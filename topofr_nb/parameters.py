@@ -85,8 +85,8 @@ def same_parameters(namespace:dict, # `globals()` of the notebook
     moved = [name for name in _names(valid)
              if now.get(name, defaults_of(valid).get(name)) != given.get(name, defaults_of(valid).get(name))]
     if moved:
-        raise ValueError(f'{", ".join(moved)} changed after the recipe was made: run the cells from the one '
-                         f'behind the parameters on')
+        raise ValueError(f'{", ".join(moved)} changed after the recipe was made: '
+                         'run the cells from the one behind the parameters on')
 
 # %% ../nbs/08_parameters.ipynb #77074a04
 def _hint(lines:list[str], # of a cell

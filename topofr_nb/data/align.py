@@ -74,15 +74,14 @@ def check_landmarks(landmarks,             # (5, 2) x, y in pixels, in the order
     "Landmarks as an array; ValueError when no face can be aligned by them"
     points = np.asarray(landmarks, dtype=np.float64)
     if points.shape != (5, 2):
-        raise ValueError(f"{where} of shape {points.shape}. Valid: (5, 2), x and y of "
-                         f"{', '.join(LANDMARKS)}")
+        raise ValueError(f"{where} of shape {points.shape}. Valid: (5, 2), x and y of {', '.join(LANDMARKS)}")
     if not np.isfinite(points).all():
         raise ValueError(f'{where} {points.tolist()} are not finite numbers')
     spread = np.sqrt(points.var(0).sum())
     if spread < 1:
-        raise ValueError(f'{where} {points.round(3).tolist()} lie within {spread:.2g} pixels '
-                         f'of their centre; '
-                         f'x, y in pixels?')
+        raise ValueError(
+            f'{where} {points.round(3).tolist()} lie within {spread:.2g} pixels of their centre; '
+            'x, y in pixels?')
     return points
 
 # %% ../../nbs/10_data/36_align.ipynb #fcc21e66
@@ -139,9 +138,9 @@ class AlignedImages(Dataset):
         self.landmarks = np.asarray(landmarks, dtype=np.float64)
         self.image_size = image_size
         if self.landmarks.shape != (len(self.paths), 5, 2):
-            raise ValueError(f'landmarks of shape {self.landmarks.shape} for {len(self.paths)} '
-                             f'images. Valid: '
-                             f'({len(self.paths)}, 5, 2)')
+            raise ValueError(
+                f'landmarks of shape {self.landmarks.shape} for {len(self.paths)} images. '
+                f'Valid: ({len(self.paths)}, 5, 2)')
 
     @property
     def files(self): return [Path(path) for path in self.paths]
@@ -206,8 +205,7 @@ def align_folder(source:str|Path,    # a tree of images
     files, left_out = _image_files(source)
     failed = {}
     if not files:
-        raise ValueError(f"{source} holds no images. Valid: {', '.join(EXTENSIONS)}, in "
-                         f"folders of any depth")
+        raise ValueError(f"{source} holds no images. Valid: {', '.join(EXTENSIONS)}, in folders of any depth")
     for file in tqdm(files, 'align', unit='image', disable=not progress):
         aligned = (target/file).with_suffix('.jpg')
         reason = None if aligned.exists() else _align_file(source/file, aligned, detector, image_size)

@@ -103,8 +103,7 @@ class _Array:
         flat = type(shape) is tuple and len(shape) <= 2
         whole = flat and all(type(n) is int and 0 <= n <= len(data) for n in shape)
         if not whole or prod(shape)*int(dtype.code[1]) != len(data):
-            raise ValueError(f'the shape of an array of {dtype.code} does not agree with its '
-                             f'{len(data)} bytes')
+            raise ValueError(f'the shape of an array of {dtype.code} does not agree with its {len(data)} bytes')
         self.dtype = dtype.order + dtype.code
         self.data = data
         return self
@@ -146,8 +145,7 @@ class _Bytes:
     def fail(self, what): raise ValueError(f'{self.path} byte {self.at}: {what}')
     def broken(self, what): self.fail(f'{what}, the file is cut off or damaged')
     def overspent(self):
-        self.fail(f'the {self.size} bytes of the file unfold into more objects than a set of '
-                  f'images has')
+        self.fail(f'the {self.size} bytes of the file unfold into more objects than a set of images has')
 
     def take(self, n):
         start = self.next
@@ -275,8 +273,7 @@ class _Machine(_Values):
     "Walks over a pickle of images and bools"
     def named(self, name):
         if name not in _STUBS:
-            self.fail(f'it names {name!a}, which could run code. Valid: images, bools and '
-                      f'numpy arrays of them')
+            self.fail(f'it names {name!a}, which could run code. Valid: images, bools and numpy arrays of them')
         self.stack.append(_STUBS[name])
 
     def name_lines(self, _):
@@ -402,14 +399,13 @@ def open_bin(path:str|Path, # a verification set of insightface, like lfw.bin
     path = Path(path)
     sets = _run(_Machine(_map(path), path))
     if type(sets) not in (list, tuple) or len(sets) != 2 or type(sets[0]) not in (list, tuple):
-        raise ValueError(f'{path} holds {_kind(sets)}. Valid: a pair of lists, the images and '
-                         f'who is the same')
+        raise ValueError(f'{path} holds {_kind(sets)}. Valid: a pair of lists, the images and who is the same')
     images = [_encoded(value, i, path) for i, value in enumerate(sets[0])]
     same = _flags(sets[1], path)
     if not len(same) or len(images) != 2*len(same):
-        raise ValueError(f'{path} holds {len(images)} images and {len(same)} pairs. Valid: two '
-                         f'images for each '
-                         f'pair, and a pair')
+        raise ValueError(
+            f'{path} holds {len(images)} images and {len(same)} pairs. '
+            'Valid: two images for each pair, and a pair')
     return images, same
 
 # %% ../../nbs/10_data/22_bins.ipynb #f91bdf0c
@@ -462,14 +458,13 @@ def write_bin(path:str|Path,           # the file to write
                   if not isinstance(data, (bytes, bytearray, memoryview))
                   or not len(data)), None)
     if wrong is not None:
-        raise ValueError(f'{path} image {wrong}: {type(encoded[wrong]).__name__} is not the '
-                         f'bytes of an image file')
+        raise ValueError(f'{path} image {wrong}: '
+                         f'{type(encoded[wrong]).__name__} is not the bytes of an image file')
     if same.ndim != 1 or not np.isin(same, (0, 1)).all():
         raise ValueError(f'{path}: same, of shape {same.shape}, is not a list of bools')
     if not len(same) or len(encoded) != 2*len(same):
-        raise ValueError(f'{path}: {len(encoded)} images and {len(same)} pairs. Valid: two '
-                         f'images for each '
-                         f'pair, and a pair')
+        raise ValueError(
+            f'{path}: {len(encoded)} images and {len(same)} pairs. Valid: two images for each pair, and a pair')
     with write_aside(path) as aside, open(aside, 'wb') as file:
         pickle.dump(([bytes(data) for data in encoded], same.astype(bool).tolist()), file,
                     protocol=3)

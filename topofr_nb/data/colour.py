@@ -63,7 +63,9 @@ def check_channels(images:torch.Tensor|Sequence|Dataset, # faces, as for `spread
     "The order of the channels; a warning when red and blue look exchanged"
     order = channel_order(images, count)
     if order == 'bgr':
-        warnings.warn(f'{name}: faces have more of the last channel than of the first, red and blue look '
-                      f'exchanged (BGR). '
-                      'Everything here expects RGB: look at show_batch, and store the set as RGB', stacklevel=2)
+        warnings.warn(
+            f'{name}: '
+            'faces have more of the last channel than of the first, '
+            'red and blue look exchanged (BGR). '
+            'Everything here expects RGB: look at show_batch, and store the set as RGB', stacklevel=2)
     return order

@@ -53,9 +53,9 @@ def fetch_lfw(data_home:str|Path|None=None, # folder of the downloads; None: sci
     missing = [str(path) for path, there in ((folder, folder.is_dir()), (pairs, pairs.is_file()))
                if not there]
     if missing:
-        raise FileNotFoundError(f"LFW is not in {home}: no {' and no '.join(missing)}. Valid: "
-                                f"a data_home that "
-                                f"holds LFW, or download=True")
+        raise FileNotFoundError(
+            f"LFW is not in {home}: no {' and no '.join(missing)}. "
+            "Valid: a data_home that holds LFW, or download=True")
     return folder, pairs
 
 # %% ../../nbs/10_data/32_fetch.ipynb #e8ad1419
@@ -124,9 +124,9 @@ def choose_crop(sizes:Counter,  # (width, height): images, from `image_sizes`
     raw = sizes[LFW_SIDE, LFW_SIDE]
     total = sizes.total()
     if 0 < raw < total:
-        raise ValueError(f"{where}: {raw} of {total} pictures are of 250x250, as raw LFW, and "
-                         f"the others are not. "
-                         "Valid: crop='lfw' takes the middle of each, crop='none' the whole")
+        raise ValueError(
+            f"{where}: {raw} of {total} pictures are of 250x250, as raw LFW, and the others are not. "
+            "Valid: crop='lfw' takes the middle of each, crop='none' the whole")
     return 'lfw' if raw else 'none'
 
 # %% ../../nbs/10_data/32_fetch.ipynb #580f60c8
@@ -209,9 +209,8 @@ class Olivetti(Dataset):
         if download and not self.file.is_file():
             _sklearn_datasets().fetch_olivetti_faces(data_home=self.file.parent)
         if not self.file.is_file():
-            raise FileNotFoundError(f'Olivetti is not there: no {self.file}. Valid: a '
-                                    f'data_home that holds it, '
-                                    f'or download=True')
+            raise FileNotFoundError(
+                f'Olivetti is not there: no {self.file}. Valid: a data_home that holds it, or download=True')
         self.files = [self.file]
         self.names = None
         self.num_classes = 40

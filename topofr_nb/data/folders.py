@@ -58,8 +58,7 @@ def choose_names(known:Iterable[str],                     # names of a set
         keep = set().union(*found.values())
         unknown = sorted(name for name, same in found.items() if not same)
     if unknown:
-        raise ValueError(f'{len(unknown)} of the chosen people are not in {where}: '
-                         f'{first_few(unknown)}')
+        raise ValueError(f'{len(unknown)} of the chosen people are not in {where}: {first_few(unknown)}')
     return keep.difference(*(spellings.get(key(name), ()) for name in _listed(exclude)))
 
 # %% ../../nbs/10_data/30_folders.ipynb #bbcb142e
@@ -119,9 +118,9 @@ class _Walk:
         here = '/'.join(parts)
         other = self.seen.setdefault(inode, here)
         if other != here and other and len(parts) == 1:
-            raise ValueError(f'{self.root}/{here} and {self.root}/{other} are one folder: its '
-                             f'images would be '
-                             f'two people. Remove one link')
+            raise ValueError(
+                f'{self.root}/{here} and {self.root}/{other} are one folder: its images would be two people. '
+                'Remove one link')
         if other != here: return self.leave('linked again', parts[:-1], False)
         self.enter(entry.path, parts)
         if len(parts) == 1 and len(self.faces) == before: self.empty.append(here)
@@ -154,12 +153,10 @@ def say_left_out(left_out:list[LeftOut], # files that are not read
     beside = Counter(file.what for file in left_out if not file.counts)
     parts = []
     if counted:
-        parts.append(f"{len(counted)} of {len(counted) + read} files "
-                     f"{'is' if len(counted) == 1 else 'are'} not "
-                     f"read: {_counted(counted)}")
+        parts.append(f"{len(counted)} of {len(counted) + read} files {'is' if len(counted) == 1 else 'are'} "
+                     f"not read: {_counted(counted)}")
     if empty:
-        parts.append(f"{len(empty)} folder{'s' * (len(empty) > 1)} without an image: "
-                     f"{first_few(empty, 3)}")
+        parts.append(f"{len(empty)} folder{'s' * (len(empty) > 1)} without an image: {first_few(empty, 3)}")
     if beside:
         parts.append(f"no images: {first_few(f'{n} {what}' for what, n in beside.most_common())}")
     return '; '.join(parts)
@@ -176,9 +173,9 @@ def _scan(root, left_out, nested):
     valid = f"Valid: {root}/<person>/<image> with {', '.join(EXTENSIONS)}{nest}"
     if not walk.faces:
         hint = f', and {loose} images lie in it directly, without a folder per person' if loose else ''
-        raise ValueError(f"{root} holds no images in the expected "
-                         f"layout{hint}{said and f' ({said})'}. {valid}, "
-                         f"or a label.txt with lines 'path label'")
+        raise ValueError(
+            f"{root} holds no images in the expected layout{hint}{said and f' ({said})'}. "
+            f"{valid}, or a label.txt with lines 'path label'")
     if n > left_out*(n + len(walk.faces)):
         share = n/(n + len(walk.faces))
         raise ValueError(f'{root}: {said}. That is {share:.1%}, and left_out = {left_out:g} allows '
@@ -193,9 +190,9 @@ def _one_spelling(root, names):
     for name in names:
         other = seen.setdefault(unicodedata.normalize('NFC', name).strip(), name)
         if other != name:
-            raise ValueError(f'{root}: the folders {other!a} and {name!a} have one name in two '
-                             f'spellings. Join '
-                             f'or rename them')
+            raise ValueError(
+                f'{root}: the folders {other!a} and {name!a} have one name in two spellings. '
+                'Join or rename them')
 
 # %% ../../nbs/10_data/30_folders.ipynb #ec8fccb6
 _FORM = ("'path,label' with an integer or a name as label, separated by commas, tabs or blanks, "
@@ -210,9 +207,9 @@ def _rows(path):
     "(line number, fields) of the lines of a list that are not blank"
     try: lines = numbered_lines(path)
     except ValueError as error:
-        raise ValueError(f'{path} is not a text file. Valid: a folder <person>/<image>, or a '
-                         f'list of lines '
-                         f'{_FORM}. {error}') from error
+        raise ValueError(
+            f'{path} is not a text file. '
+            f'Valid: a folder <person>/<image>, or a list of lines {_FORM}. {error}') from error
     start = lines[0][1].rsplit(maxsplit=1) if lines else []
     numbered = len(start) == 2 and _is_image_name(start[0]) and isinstance(_label(start[1]), int)
     blanks = numbered and path.suffix.lower() != '.lst'
@@ -252,9 +249,9 @@ def _check(path, found):
     kinds = {type(label): (number, label) for number, _, label in reversed(found)}
     if len(kinds) > 1:
         (_, usual), (number, label) = sorted(kinds.values())
-        raise ValueError(f'{path} line {number}: label {label!r} among labels like {usual!r}. '
-                         f'Valid: only '
-                         f'integers, or only names')
+        raise ValueError(
+            f'{path} line {number}: label {label!r} among labels like {usual!r}. '
+            'Valid: only integers, or only names')
     lines = {}
     for number, image, _ in found: lines.setdefault(os.path.normpath(image), []).append(number)
     twice = [f"{image} in lines {', '.join(map(str, at))}" for image, at in lines.items()
@@ -263,8 +260,7 @@ def _check(path, found):
         raise ValueError(f'{path} lists {len(twice)} images more than once: {first_few(twice)}')
     missing = [image for _, image, _ in found if not os.path.exists(image)]
     if missing:
-        raise FileNotFoundError(f'{path} lists {len(missing)} files that do not exist: '
-                                f'{first_few(missing)}')
+        raise FileNotFoundError(f'{path} lists {len(missing)} files that do not exist: {first_few(missing)}')
 
 # %% ../../nbs/10_data/30_folders.ipynb #e068af58
 class LabelledFiles(Dataset):
@@ -308,9 +304,9 @@ def _readable_only(faces):
     skipped = [path for (path, _), whole in zip(faces, good, strict=True) if not whole]
     if skipped:
         one = len(skipped) == 1
-        warnings.warn(f"{len(skipped)} of {len(faces)} images {'is' if one else 'are'} corrupt "
-                      f"and left out: "
-                      f"{first_few(skipped)}", stacklevel=4)
+        warnings.warn(
+            f"{len(skipped)} of {len(faces)} images {'is' if one else 'are'} corrupt and left "
+            f"out: {first_few(skipped)}", stacklevel=4)
     return [face for face, whole in zip(faces, good, strict=True) if whole], skipped
 
 # %% ../../nbs/10_data/30_folders.ipynb #7153ca54
@@ -319,18 +315,16 @@ def as_path(value,           # what the user gave
            )->Path:
     "A path with `~` spelled out; ValueError with a hint where digits became a number on their way"
     if isinstance(value, (str, os.PathLike)): return Path(value).expanduser()
-    raise ValueError(f'{what} = {value!r} is not a path but of type {type(value).__name__}. '
-                     f'Valid: text; '
-                     f'papermill keeps digits as text '
-                     f'with -r {what} {value} instead of -p')
+    raise ValueError(
+        f'{what} = {value!r} is not a path but of type {type(value).__name__}. '
+        f'Valid: text; papermill keeps digits as text with -r {what} {value} instead of -p')
 
 # %% ../../nbs/10_data/30_folders.ipynb #e0f2fada
 def _find(root, left_out, nested):
     "The list if there is one, (path, name) of each face, what is left out, whether names are numbers of a list"
     if not root.exists():
-        raise FileNotFoundError(f'{root} does not exist. Valid: a folder <person>/<image>, or '
-                                f'a list of lines '
-                                f'path label')
+        raise FileNotFoundError(
+            f'{root} does not exist. Valid: a folder <person>/<image>, or a list of lines path label')
     listing = root if root.is_file() else root/'label.txt'
     if not listing.is_file(): return None, *_scan(root, left_out, nested), False
     _check(listing, found := _parse(listing))
@@ -370,9 +364,9 @@ class FaceFolder(LabelledFiles):
         label = {name: i for i, name in enumerate(self.names)}
         self.labels = torch.tensor([label[name] for _, name in faces], dtype=torch.int64)
         if self.num_classes < 2:
-            raise ValueError(f'{root} has {self.num_classes} people with {min_images} or more '
-                             f'usable images; '
-                             f'training needs at least 2')
+            raise ValueError(
+                f'{root} has {self.num_classes} people with {min_images} or more usable images; '
+                'training needs at least 2')
 
     @property
     def files(self):

@@ -129,9 +129,9 @@ def by_name(dataset:Dataset,     # with `.labels` and `.names`
     "The images of the chosen people; ValueError where people are chosen and have no names"
     names = getattr(dataset, 'names', None)
     if names is None and options.people is not None:
-        raise ValueError(f'{where} has no names.txt, its people are numbers: people = '
-                         f'{options.people!r} cannot '
-                         f'be chosen by name')
+        raise ValueError(
+            f'{where} has no names.txt, its people are numbers: '
+            f'people = {options.people!r} cannot be chosen by name')
     if names is None: return dataset
     keep = choose_names(names, options.people, options.exclude, where)
     if len(keep) == len(names): return dataset
@@ -201,12 +201,10 @@ def recognise_faces(path:str|Path,      # what lies somewhere
     "The form of training faces; FileNotFoundError when there is nothing, ValueError when two forms fit"
     path = as_path(path)
     if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist. Valid: "
-                                f"{', '.join(f.said for f in FORMATS.values())}")
+        raise FileNotFoundError(f"{path} does not exist. Valid: {', '.join(f.said for f in FORMATS.values())}")
     if form is not None: return one_of('form', form, FORMATS)
     if path.suffix.lower() == '.bin' and path.is_file():
-        raise ValueError(f'{path} is a verification set of pairs, nothing to train on. Valid: '
-                         f'pairs = {path}')
+        raise ValueError(f'{path} is a verification set of pairs, nothing to train on. Valid: pairs = {path}')
     found = [name for name, row in FORMATS.items() if row.recognise(path)]
     if 'list' in found and path.is_file() and len(found) > 1: found.remove('list')
     if len(found) > 1:
@@ -264,9 +262,9 @@ def at_least(dataset:Dataset,  # with `.labels` and `.num_classes`
     if counts.min() >= min_images and counts.numel() >= 2: return dataset
     chosen = Chosen(dataset, torch.nonzero(counts[dataset.labels] >= min_images).flatten())
     if chosen.num_classes < 2:
-        raise ValueError(f'{where} has {chosen.num_classes} people with {min_images} or more '
-                         f'images; training '
-                         f'needs at least 2')
+        raise ValueError(
+            f'{where} has {chosen.num_classes} people with {min_images} or more images; '
+            'training needs at least 2')
     return chosen
 
 # %% ../../nbs/10_data/38_formats.ipynb #13a36a55
@@ -287,9 +285,9 @@ def readable(dataset:Dataset,    # with `.where(i)`
     if keep: chosen.pixels = images[good] if corrupt else images
     if corrupt:
         named = first_few(map(dataset.where, corrupt))
-        warnings.warn(f"{len(corrupt)} of {n} images cannot be read and "
-                      f"{'is' if len(corrupt) == 1 else 'are'} "
-                      f"left out: {named}", stacklevel=3)
+        warnings.warn(
+            f"{len(corrupt)} of {n} images cannot be read and "
+            f"{'is' if len(corrupt) == 1 else 'are'} left out: {named}", stacklevel=3)
     return chosen
 
 # %% ../../nbs/10_data/38_formats.ipynb #d39b5385

@@ -76,8 +76,8 @@ def _conditions(root, person, selection):
 def _people(root):
     "Names of the people's folders"
     if not Path(root).is_dir():
-        raise FileNotFoundError(f'{root} does not exist. Valid: a K-FACE tree, '
-                                f'{root}/<person>/S001/L1/E01/C1.jpg')
+        raise FileNotFoundError(
+            f'{root} does not exist. Valid: a K-FACE tree, {root}/<person>/S001/L1/E01/C1.jpg')
     with os.scandir(root) as entries:
         return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith('.'))
 
@@ -97,9 +97,8 @@ def _training_people(root, people, test_people):
     test_people = _names(test_people)
     people = set(there) - test_people if people is None else _names(people)
     if tested := sorted(people & test_people):
-        raise ValueError(f'{len(tested)} of the chosen people are test people and cannot be '
-                         f'trained on: '
-                         f'{first_few(tested)}')
+        raise ValueError(
+            f'{len(tested)} of the chosen people are test people and cannot be trained on: {first_few(tested)}')
     if unknown := sorted(people - {*there}):
         raise ValueError(f'{len(unknown)} of the chosen are not in {root}: {first_few(unknown)}')
     if len(people) < 2:
@@ -131,13 +130,11 @@ class KFace(LabelledFiles):
         expected = len(people)*len(selection)
         self.missing = expected - len(self)
         if self.num_classes < 2:
-            raise ValueError(f'{root} has images of {self.num_classes} people in this '
-                             f'selection; training needs '
-                             f'at least 2. '
-                             f'Valid: {root}/{_path("<person>", 1, 1, 1, 1)}')
+            raise ValueError(
+                f'{root} has images of {self.num_classes} people in this selection; '
+                f'training needs at least 2. Valid: {root}/{_path("<person>", 1, 1, 1, 1)}')
         if self.missing:
-            warnings.warn(f'{root}: {self.missing} of the {expected} images of the selection '
-                          f'are not there',
+            warnings.warn(f'{root}: {self.missing} of the {expected} images of the selection are not there',
                           stacklevel=2)
 
     @property
@@ -201,9 +198,9 @@ def _draw_kind(people, there, values, count, same, rng, patience=20_000):
         tried += 1
         if pair and frozenset(pair) not in drawn: drawn[frozenset(pair)], tried = pair, 0
         if tried > patience:
-            raise ValueError(f"only {len(drawn)} of {count} "
-                             f"{'positive' if same else 'negative'} pairs can be "
-                             f"drawn from these images")
+            raise ValueError(
+                f"only {len(drawn)} of {count} {'positive' if same else 'negative'} pairs can be drawn from "
+                "these images")
     return [(_path(*a), _path(*b), same) for a, b in drawn.values()]
 
 # %% ../../nbs/10_data/34_kface.ipynb #ca7e83e0
@@ -220,14 +217,13 @@ def draw_kface_pairs(root:str|Path,               # folder of the people
     if num_pairs is None:
         num_pairs = NUM_PAIRS.get(protocol, 1000) if isinstance(protocol, str) else 1000
     if num_pairs < 2 or num_pairs%2:
-        raise ValueError(f'num_pairs {num_pairs} does not give two halves. Valid: even numbers '
-                         f'from 2')
+        raise ValueError(f'num_pairs {num_pairs} does not give two halves. Valid: even numbers from 2')
     people = sorted(_names(people))
     there = {person: set(_conditions(Path(root), person, selection)) for person in people}
     if absent := [person for person in people if not there[person]]:
-        raise FileNotFoundError(f'{root} has no image in this selection of {len(absent)} of '
-                                f'the {len(people)} '
-                                f'people: {first_few(absent)}')
+        raise FileNotFoundError(
+            f'{root} has no image in this selection of {len(absent)} of the {len(people)} people: '
+            f'{first_few(absent)}')
     if len(people) < 2:
         raise ValueError(f'{len(people)} people give no pairs of two; at least 2 are needed')
     values = [sorted(set(v)) for v in zip(*set().union(*there.values()))]

@@ -136,8 +136,9 @@ def _lines(path, size):
         if outside.any():
             key = keys[outside][0]
             at = positions[outside][0]
-            raise ValueError(f'{path}: record {key} at byte {at} is not within its .rec file of {size} bytes '
-                             '(records begin on multiples of 4)')
+            raise ValueError(
+                f'{path}: record {key} at byte {at} is not within its .rec file of {size} bytes (records '
+                'begin on multiples of 4)')
         yield keys, positions
         line += block.count(b'\n')
 
@@ -246,8 +247,8 @@ def _spans(reader, n):
         part = start >> 29
         length = start & _LENGTH
         if magic != MAGIC:
-            raise wrong(f'0x{magic:08x} stands where the magic number 0x{MAGIC:08x} belongs; is {reader.index} '
-                        f'its index?')
+            raise wrong(f'0x{magic:08x} stands where the magic number 0x{MAGIC:08x} belongs; '
+                        f'is {reader.index} its index?')
         if part not in expected: raise wrong(f'part {part} stands where {expected[0]} or {expected[1]} belongs')
         if at + 8 + length > reader.size:
             raise wrong(f'it announces {length} bytes, {reader.size - at - 8} are left in the file')
@@ -355,8 +356,8 @@ def read_property(path:str|Path,        # a file with one line "classes,height,w
     except ValueError as error:
         raise ValueError(f"{path} holds {text!r}. Valid: classes,height,width as in '85742,112,112'") from error
     if min(classes, height, width) < 1 or max(classes, height, width) > _EXACT:
-        raise ValueError(f'{path} holds {text!r}. Valid: numbers from 1 to {_EXACT}, as far as the labels, '
-                         '32-bit floats, count')
+        raise ValueError(f'{path} holds {text!r}. '
+                         f'Valid: numbers from 1 to {_EXACT}, as far as the labels, 32-bit floats, count')
     return classes, height, width
 
 # %% ../../nbs/10_data/20_records.ipynb #a1bd2842

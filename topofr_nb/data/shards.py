@@ -40,8 +40,7 @@ def extension(data:bytes,          # an image file's bytes
         with Image.open(io.BytesIO(data)) as image: ending = f'.{image.format.lower()}'
         if ending in EXTENSIONS: return {'.tiff': '.tif'}.get(ending, ending)
     except (OSError, ValueError, SyntaxError): pass
-    raise ValueError(f"{where} begins with {bytes(data[:8])!r}, which is none of "
-                     f"{', '.join(EXTENSIONS)}")
+    raise ValueError(f"{where} begins with {bytes(data[:8])!r}, which is none of {', '.join(EXTENSIONS)}")
 
 # %% ../../nbs/10_data/31_shards.ipynb #48a7e373
 def folder_names(dataset:Dataset, # with `.num_classes`, perhaps `.names`
@@ -140,9 +139,8 @@ def sample_faults(parts:Iterable[str] # names of the parts of a sample: "jpg", "
 def _whole_number(text, where):
     "A label from bytes"
     if text.strip().isdigit() and len(text) < 20: return int(text)
-    raise ValueError(f"{where} has label {bytes(text[:20]).decode(errors='replace')!r}. Valid: "
-                     f"a whole number "
-                     f"from 0 on")
+    raise ValueError(
+        f"{where} has label {bytes(text[:20]).decode(errors='replace')!r}. Valid: a whole number from 0 on")
 
 def sample_label(part:str,     # "cls" or "json"
                  data:bytes,   # what it contains
@@ -155,8 +153,7 @@ def sample_label(part:str,     # "cls" or "json"
     known = {name: found[name] for name in ('cls', 'label') if isinstance(found, dict)
              and name in found}
     if not known:
-        raise ValueError(f'{where} has no label. Valid: "cls" or "label" with a whole number '
-                         f'from 0 on')
+        raise ValueError(f'{where} has no label. Valid: "cls" or "label" with a whole number from 0 on')
     return _whole_number(str(next(iter(known.values()))).encode(), where)
 
 # %% ../../nbs/10_data/31_shards.ipynb #f69f7e82
@@ -305,10 +302,9 @@ def _shard_files(folder):
     endings = '.tar.gz', '.tgz', '.tar.bz2', '.tar.xz', '.tar.zst'
     packed = [file.name for file in names if file.name.lower().endswith(endings)]
     if packed:
-        raise ValueError(f'{folder}: {first_few(packed, 3)} cannot be read: compressed, so no '
-                         f'image can be '
-                         f'reached directly. '
-                         'Valid: unpack them (gunzip), or read them with stream_shards')
+        raise ValueError(
+            f'{folder}: {first_few(packed, 3)} cannot be read: compressed, so no image can be reached '
+            'directly. Valid: unpack them (gunzip), or read them with stream_shards')
     found = [file for file in names if file.suffix.lower() == '.tar']
     if not found: raise FileNotFoundError(f'{folder} holds no shards. Valid: a folder with *.tar')
     return found
@@ -353,8 +349,7 @@ class ShardFaces(Dataset):
         lost = [one for _, of_shard in found for one in of_shard]
         self._rows, self.skipped = _check_lost(self, lost, on_corrupt)
         if not len(self):
-            raise ValueError(f'the {len(self.shards)} shards of {folder} hold no image with a '
-                             f'.cls beside it')
+            raise ValueError(f'the {len(self.shards)} shards of {folder} hold no image with a .cls beside it')
         self.labels = torch.from_numpy(self._rows[:, 3].copy())
         beside = [self.shards[0].with_name(name) for name in ('property', 'names.txt')]
         self.files = self.shards + [file for file in beside if file.is_file()]

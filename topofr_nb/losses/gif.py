@@ -93,8 +93,8 @@ def _checked_codes(codes, vocabulary):
     codes = torch.as_tensor(codes)
     if not 2 <= vocabulary <= 256: raise ValueError(f'vocabulary = {vocabulary} is out of range. Valid: 2..256')
     if codes.ndim != 2 or not len(codes) or codes.is_floating_point() or codes.dtype == torch.bool:
-        raise ValueError(f'codes of shape {tuple(codes.shape)} and type {codes.dtype}; expected (identities, '
-                         f'tokens) integers')
+        raise ValueError(f'codes of shape {tuple(codes.shape)} and type {codes.dtype}; '
+                         'expected (identities, tokens) integers')
     if codes.min() < 0 or codes.max() >= vocabulary:
         i, j = ((codes < 0) | (codes >= vocabulary)).nonzero()[0].tolist()
         raise ValueError(f'identity {i} has token {int(codes[i, j])} at place {j}. Valid: 0..{vocabulary - 1}')
@@ -110,9 +110,9 @@ def _fingerprint(codes):
 def _checked_table(vectors, identities, embedding_size):
     "The table of code vectors; a tensor is read through for values that are not finite, a file is not"
     if not isinstance(vectors, (np.ndarray, torch.Tensor)) or tuple(vectors.shape) != (identities, embedding_size):
-        raise ValueError(f'the table of vectors has shape {tuple(np.shape(vectors))}; {identities} codes and '
-                         f'{embedding_size}-d '
-                         f'features need an array or a tensor of shape ({identities}, {embedding_size})')
+        raise ValueError(
+            f'the table of vectors has shape {tuple(np.shape(vectors))}; {identities} codes and '
+            f'{embedding_size}-d features need an array or a tensor of shape ({identities}, {embedding_size})')
     if isinstance(vectors, torch.Tensor):
         good = vectors.sum(1, dtype=torch.float32).isfinite()
         if not good.all(): raise ValueError(f'the vector of identity {int(good.int().argmin())} is not finite')
@@ -178,8 +178,8 @@ def _checked_weights(token_weights, code_length):
     "A weight for each token"
     weights = torch.as_tensor(token_weights, dtype=torch.float32)
     if weights.ndim > 1 or weights.numel() not in (1, code_length) or not (weights >= 0).all():
-        raise ValueError(f'token_weights = {token_weights} does not fit. Valid: a number or {code_length} '
-                         f'numbers, 0 or more')
+        raise ValueError(f'token_weights = {token_weights} does not fit. '
+                         f'Valid: a number or {code_length} numbers, 0 or more')
     return weights.expand(code_length).clone()
 
 def _token_margin(margin, scale, code_length, vocabulary):

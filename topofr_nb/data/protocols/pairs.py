@@ -86,8 +86,8 @@ def half_each(pairs, n):
     kinds = [torch.nonzero(pairs.same == kind).flatten() for kind in (True, False)]
     half = min(n//2, *map(len, kinds))
     if half < 1:
-        raise ValueError(f'{n} of {len(kinds[0])} positive and {len(kinds[1])} negative pairs of {pairs.name!r} '
-                         'cannot hold both kinds')
+        raise ValueError(f'{n} of {len(kinds[0])} positive and {len(kinds[1])} negative pairs of '
+                         f'{pairs.name!r} cannot hold both kinds')
     return torch.cat([k[torch.arange(half)*len(k)//half] for k in kinds]).sort().values
 
 # %% ../../../nbs/10_data/40_protocols/10_pairs.ipynb #b0d87b62

@@ -170,7 +170,7 @@ def read_template_subjects(path:str|Path,        # comma-separated, with a heade
         if template not in known: raise ValueError(f'{path} line {number}: template {template} has no images')
         before = subjects.setdefault(template, subject)
         if before != subject:
-            raise ValueError(f'{path} line {number}: template {template} is subject {subject} here '
-                             f'and {before} before')
+            raise ValueError(
+                f'{path} line {number}: template {template} is subject {subject} here and {before} before')
     if not subjects: raise ValueError(f'{path} lists no templates')
     return tuple(torch.tensor(list(x)) for x in (subjects.keys(), subjects.values()))

@@ -36,8 +36,8 @@ def people(first:int,                  # of a band
         found += ids.tolist() if keep is None else ids[keep(face_factors(ids, torch.zeros_like(ids), seed))].tolist()
         start += len(ids)
     if len(found) < count:
-        raise ValueError(f'the band of identities from {first} has {len(found)} of the {count} people '
-                         'that are asked for')
+        raise ValueError(f'the band of identities from {first} has {len(found)} of the {count} people that '
+                         'are asked for')
     return found[:count]
 
 # %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #fb13f37d
