@@ -23,7 +23,7 @@ def _rescale(x, norms):
 
 # %% ../../nbs/30_topology/10_persistence.ipynb #1aeacff7
 def _take_differences(gap, near, x, start):
-    "Squared distances of the pairs that cancelled (rows from `start` on), by differences; both sides get the same"
+    "Squared distances of the pairs that cancelled, by differences; the rows of `gap` begin at `start`"
     near.diagonal(start).fill_(False)
     if not near.any(): return
     for pairs in near.nonzero().split(max(1, 2**22//x.shape[1])):
@@ -34,7 +34,7 @@ def _take_differences(gap, near, x, start):
 ROWS_AT_ONCE = 1024
 
 def distance_matrix(points:torch.Tensor, # (n, ...) any shape and dtype; flattened to (n, d)
-                   )->torch.Tensor:      # (n, n) Euclidean, float64, symmetric, zero diagonal, no gradient
+                   )->torch.Tensor:      # (n, n) float64, symmetric, zero diagonal, no gradient
     "Pairwise Euclidean distances, exact zeros for duplicates; NaN or infinite where a point is"
     if points.is_complex(): raise ValueError(f'points are {points.dtype}: expected real numbers')
     x = points.detach().flatten(1)
@@ -60,11 +60,12 @@ def _shortest_outgoing(distances, # (b, n, n)
                        component, # (b, n) component of each vertex, named by one of its vertices
                        edge_id,   # (n, n) u*n + v with u < v
                       ):
-    "Id of each component's first outgoing edge in the order (distance, u, v); n*n where there is none"
+    "Id of each component's first outgoing edge in the order (distance, u, v); n*n for none"
     b, n = component.shape
     outgoing = component[:, :, None] != component[:, None]
     length = distances.masked_fill(~outgoing, math.inf)
-    shortest = length.new_full((b, n), math.inf).scatter_reduce(1, component, length.amin(2), 'amin')
+    shortest = length.new_full((b, n), math.inf)
+    shortest = shortest.scatter_reduce(1, component, length.amin(2), 'amin')
     is_first = outgoing & (length == shortest.gather(1, component)[:, :, None])
     first = edge_id.expand(b, n, n).masked_fill(~is_first, n*n).amin(2)
     return first.new_full((b, n), n*n).scatter_reduce(1, component, first, 'amin')
@@ -89,9 +90,9 @@ def _merge(component, # (b, n)
 # %% ../../nbs/30_topology/10_persistence.ipynb #9532f4bf
 def boruvka_edges(distances:torch.Tensor, # (b, n, n) symmetric, finite; not checked
                  )->torch.Tensor:         # (b, n-1, 2) int64, u < v, ordered by (distance, u, v)
-    """Minimum spanning trees of a batch by Borůvka's algorithm, in tensors; on a GPU nothing waits for the host
+    """Minimum spanning trees of a batch by Borůvka's algorithm, in tensors
 
-    The edges mean nothing where a distance is NaN.
+    On a GPU nothing waits for the host. The edges mean nothing where a distance is NaN.
     """
     b, n, _ = distances.shape
     vertex = torch.arange(n, device=distances.device)
@@ -112,9 +113,9 @@ def boruvka_edges(distances:torch.Tensor, # (b, n, n) symmetric, finite; not che
 # %% ../../nbs/30_topology/10_persistence.ipynb #90e0e1dc
 def minimum_spanning_edges(distances:torch.Tensor, # (b, n, n) symmetric, finite; not checked
                           )->torch.Tensor:         # (b, n-1, 2) int64, u < v, ordered by (distance, u, v)
-    """Minimum spanning trees of a batch of distance matrices, by the fastest way there is; all ways give the same edges
+    """Minimum spanning trees of a batch of distance matrices, by the fastest way there is
 
-    The edges mean nothing where a distance is NaN.
+    All ways give the same edges. They mean nothing where a distance is NaN.
     """
     return prim_edges(distances) if prim_runs_on(distances) else boruvka_edges(distances)
 
@@ -123,14 +124,15 @@ def distance_batch(distances:torch.Tensor, # (n, n) or (b, n, n), any real type,
                   )->torch.Tensor:         # (b, n, n) float32 or float64
     "The matrix as (b, n, n) floats that hold every distance exactly, or one clear error"
     distances = torch.as_tensor(distances)
-    if distances.ndim not in (2, 3) or distances.shape[-1] != distances.shape[-2]:
-        raise ValueError(f'distances of shape {tuple(distances.shape)} are not square: expected (n, n) or (b, n, n)')
-    if distances.shape[-1] == 0:
-        raise ValueError(f'distances of shape {tuple(distances.shape)} hold no point: H0 needs at least one')
-    if distances.is_complex(): raise ValueError(f'distances are {distances.dtype}: expected real numbers')
-    if distances.dtype not in (torch.float32, torch.float64):
-        distances = distances.to(torch.float64 if distances.dtype in (torch.int32, torch.int64) else torch.float32)
-    return distances if distances.ndim == 3 else distances[None]
+    shape = tuple(distances.shape)
+    kind = distances.dtype
+    if len(shape) not in (2, 3) or shape[-1] != shape[-2]:
+        raise ValueError(f'distances of shape {shape} are not square: expected (n, n) or (b, n, n)')
+    if shape[-1] == 0: raise ValueError(f'distances of shape {shape} hold no point: H0 needs at least one')
+    if kind.is_complex: raise ValueError(f'distances are {kind}: expected real numbers')
+    if kind not in (torch.float32, torch.float64):
+        distances = distances.to(torch.float64 if kind in (torch.int32, torch.int64) else torch.float32)
+    return distances if len(shape) == 3 else distances[None]
 
 # %% ../../nbs/30_topology/10_persistence.ipynb #7059cd2c
 # Largest difference of the sides, in units of the largest distance
@@ -141,12 +143,16 @@ def _refuse_infinite(batch, place):
     if not bad.any(): return
     count = int(bad.sum())
     what = '1 value that is' if count == 1 else f'{count} values that are'
-    raise ValueError(f'distances hold {what} not finite, the first at {bad.nonzero()[0].tolist()[-place:]}')
+    where = bad.nonzero()[0].tolist()[-place:]
+    raise ValueError(f'distances hold {what} not finite, the first at {where}')
 
 def even_distances(batch:torch.Tensor, # (b, n, n) float32 or float64
                    place:int=3,        # how many indices of an entry the error names
                   )->torch.Tensor:     # (b, n, n) symmetric, differentiable: the mean of both sides
-    "Matrices with both sides alike; ValueError where they are not finite or differ by more than rounding. Waits for a GPU"
+    """Matrices with both sides alike; on a GPU this waits for the host
+
+    Raises a ValueError for values that are not finite and for sides that differ by more than rounding.
+    """
     values = batch.detach()
     _refuse_infinite(values, place)
     if torch.equal(values, values.mT): return batch
@@ -156,9 +162,9 @@ def even_distances(batch:torch.Tensor, # (b, n, n) float32 or float64
     allowed = ROUNDING[batch.dtype]*sizes.amax((1, 2), keepdim=True)
     if (gap > allowed).any():
         where = (gap > allowed).nonzero()[0].tolist()
-        said = f'entry {where[-place:]} differs from its mirror image by {gap[tuple(where)].item():.2g}'
-        raise ValueError(f'distances are not symmetric: {said}, more than rounding; distance_matrix(points) is '
-                         'symmetric to the last bit, and so is (d + d.mT)/2')
+        entry = f'entry {where[-place:]} differs from its mirror image by {gap[tuple(where)].item():.2g}'
+        raise ValueError(f'distances are not symmetric: {entry}, more than rounding; '
+                         'distance_matrix(points) is symmetric to the last bit, and so is (d + d.mT)/2')
     return batch/2 + batch.mT/2
 
 # %% ../../nbs/30_topology/10_persistence.ipynb #ec9f3fcf
@@ -170,12 +176,12 @@ def _tree_and_distances(batch, place, check):
     return minimum_spanning_edges(batch.detach()), batch
 
 def h0_pairs(distances:torch.Tensor, # (n, n) or (b, n, n) symmetric and finite
-             check:bool=True,        # look for values that are not; on a GPU that waits for the host
+             check:bool=True,        # look for values that are not; a GPU then waits for the host
             )->torch.Tensor:         # (n-1, 2) or (b, n-1, 2) int64, u < v, in filtration order
     """H0 persistence pairs: the minimum spanning tree under the order (distance, u, v)
 
-    Raises a ValueError for matrices that are not square and, checked, for those that are not finite or not symmetric
-    up to rounding; within it, a distance is the mean of both sides.
+    Raises a ValueError for matrices that are not square and, checked, for those that are not finite or
+    not symmetric up to rounding; within it, a distance is the mean of both sides.
     """
     place = torch.as_tensor(distances).ndim
     pairs, _ = _tree_and_distances(distance_batch(distances).detach(), place, check)
@@ -184,8 +190,8 @@ def h0_pairs(distances:torch.Tensor, # (n, n) or (b, n, n) symmetric and finite
 # %% ../../nbs/30_topology/10_persistence.ipynb #c6ec8c4c
 def h0_deaths(distances:torch.Tensor, # (n, n) or (b, n, n) symmetric and finite
               check:bool=True,        # as in `h0_pairs`
-             )->torch.Tensor:         # (n-1,) or (b, n-1) ascending, float32 or float64; differentiable in `distances`
-    "H0 death times: the lengths of the spanning trees' edges"
+             )->torch.Tensor:         # (n-1,) or (b, n-1) ascending, float32 or float64
+    "H0 death times: the lengths of the spanning trees' edges, differentiable in `distances`"
     place = torch.as_tensor(distances).ndim
     pairs, batch = _tree_and_distances(distance_batch(distances), place, check)
     u, v = pairs.unbind(-1)
@@ -195,8 +201,8 @@ def h0_deaths(distances:torch.Tensor, # (n, n) or (b, n, n) symmetric and finite
 # %% ../../nbs/30_topology/10_persistence.ipynb #01eb83ce
 def edge_lengths(points:torch.Tensor, # (n, ...) flattened to (n, d)
                  pairs:torch.Tensor,  # (k, 2) int64
-                )->torch.Tensor:      # (k,) float32 or float64, differentiable; gradient 0 at length 0
-    "Euclidean lengths of the given edges"
+                )->torch.Tensor:      # (k,) float32 or float64
+    "Euclidean lengths of the given edges, differentiable; gradient 0 at length 0"
     x = points.flatten(1)
     x = x.to(torch.promote_types(x.dtype, torch.float32))
     return torch.linalg.vector_norm(x[pairs[:, 0]] - x[pairs[:, 1]], dim=1)

@@ -14,7 +14,7 @@ except ImportError: compiled = None
 # %% ../../nbs/30_topology/05_prim.ipynb #ada481c0
 def prim_runs_on(distances:torch.Tensor, # any tensor
                 )->bool:                 # whether `prim_edges` can take it
-    "The compiled tree is for float32 and float64 on a CPU, where the package was built with a compiler"
+    "float32 and float64 on a CPU, where the package was built with a compiler"
     fits = distances.device.type == 'cpu' and distances.dtype in (torch.float32, torch.float64)
     return compiled is not None and fits
 
@@ -22,15 +22,16 @@ def prim_runs_on(distances:torch.Tensor, # any tensor
 def prim_edges(distances:torch.Tensor, # (b, n, n) symmetric
                check:bool=False,       # give None where a matrix is not finite or not symmetric
               )->torch.Tensor|None:    # (b, n-1, 2) int64, u < v, ordered by (distance, u, v)
-    """Minimum spanning trees by Prim's algorithm (Prim, 1957), compiled; other threads of Python go on meanwhile
+    """Minimum spanning trees by Prim's algorithm (Prim, 1957), compiled
 
-    Unchecked, the edges mean nothing where a distance is NaN.
+    Other threads of Python go on meanwhile. Unchecked, the edges mean nothing where a distance is NaN.
     """
     if distances.ndim != 3 or distances.shape[1] != distances.shape[2]:
-        raise ValueError(f'distances of shape {tuple(distances.shape)} are no batch of square matrices: expected (b, n, n)')
+        shape = tuple(distances.shape)
+        raise ValueError(f'distances of shape {shape} are no batch of square matrices: expected (b, n, n)')
     if not prim_runs_on(distances):
-        raise ValueError(f'distances are {distances.dtype} on {distances.device}: prim_edges takes float32 and float64 '
-                         'on a CPU, where it is compiled')
+        given = f'{distances.dtype} on {distances.device}'
+        raise ValueError(f'distances are {given}: prim_edges takes float32 and float64 on a CPU, where it is compiled')
     b, n, _ = distances.shape
     distances = distances.detach().contiguous()
     edges = torch.empty(b, max(n - 1, 0), 2, dtype=torch.int64)
