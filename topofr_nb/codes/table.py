@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 
 from ..files import write_aside
 from .balanced_kmeans import assign_children
-from .trees import BLOCK, as_rows, code_tree, count_shared, prefix_centres, prefix_nodes, token_frequencies
+from .trees import ROWS_AT_ONCE, as_rows, code_tree, count_shared, prefix_centres, prefix_nodes, token_frequencies
 from .tokens import tokenize_identities
 
 # %% ../../nbs/35_codes/40_table.ipynb #8fa82008
@@ -161,7 +161,7 @@ def _child_scores(table, x, children, place):
     rarity = -table.frequencies[place].float()/(1 + len(table))
     if place == table.code_length - 1: return rarity.expand(len(x), -1).clone()
     scores = torch.empty(children.shape)
-    for rows in torch.arange(len(x)).split(max(1, BLOCK//table.vocab_size)):
+    for rows in torch.arange(len(x)).split(max(1, ROWS_AT_ONCE//table.vocab_size)):
         centres = table.centres[place][children[rows].clamp(min=0)].float()
         scores[rows] = (centres @ x[rows, :, None])[..., 0]
     return torch.where(children < 0, rarity - 2, scores)

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from ..core import seeded_generator
 from .balanced_kmeans import assign_children, balanced_kmeans, child_capacity
-from .trees import BLOCK, as_rows, unit_rows
+from .trees import ROWS_AT_ONCE, as_rows, unit_rows
 
 # %% ../../nbs/35_codes/30_tokens.ipynb #78d016e2
 def smallest_vocabulary(m:int,           # identities, 1 or more
@@ -52,19 +52,19 @@ def _chunks(sizes, v):
     "Indices of nodes that are worked on together: similar sizes, the largest first"
     order, start = sizes.argsort(descending=True, stable=True), 0
     while start < len(order):
-        count = max(1, BLOCK//(int(sizes[order[start]]) + v))
+        count = max(1, ROWS_AT_ONCE//(int(sizes[order[start]]) + v))
         yield order[start:start + count]
         start += count
 
 def _split(vectors, rows, size, v, below, balanced, generator):
     "(sum of sizes,) child of each row, 0 for a node's largest; `rows` holds the nodes' rows one after the other, the largest node first"
     start, largest = size.cumsum(0) - size, int(size[0])
-    inside = torch.randperm(largest, generator=generator)[:BLOCK] if largest > BLOCK else torch.arange(largest)
+    inside = torch.randperm(largest, generator=generator)[:ROWS_AT_ONCE] if largest > ROWS_AT_ONCE else torch.arange(largest)
     mask = inside < size[:, None]
     x = unit_rows(vectors, rows[start[:, None] + inside.minimum(size[:, None] - 1)])
     capacity = child_capacity(size, v, below)
     centres, price = balanced_kmeans(x, mask, v, capacity*mask.sum(1)/size if balanced else None, generator)
-    if largest > BLOCK: scores = torch.cat([unit_rows(vectors, part) @ centres[0].T - price[0] for part in rows.split(BLOCK)])
+    if largest > ROWS_AT_ONCE: scores = torch.cat([unit_rows(vectors, part) @ centres[0].T - price[0] for part in rows.split(ROWS_AT_ONCE)])
     else: scores = (x @ centres.mT - price)[mask]
     node = torch.arange(len(size)).repeat_interleave(size)
     child = assign_children(scores, node, capacity[:, None].expand(-1, v)) if balanced else scores.argmax(1)
@@ -104,7 +104,7 @@ def _keys(vectors, run):
     "(m,) int64, equal for rows that are equal bit by bit; ValueError naming the first row that is not finite or zero"
     odd = torch.randint(-2**62, 2**62, (vectors.shape[1],), generator=torch.Generator().manual_seed(0))*2 + 1
     def check(start):
-        x = vectors[start:start + BLOCK//4].float().contiguous()
+        x = vectors[start:start + ROWS_AT_ONCE//4].float().contiguous()
         norm = torch.linalg.vector_norm(x, dim=1)
         bad = ~(norm.isfinite() & (norm > 0))
         if bad.any():
@@ -112,7 +112,7 @@ def _keys(vectors, run):
             what = 'has length zero' if norm[row] == 0 else 'is not finite'
             raise ValueError(f'the vector of identity {start + row} {what}: expected a finite vector with a direction')
         return (x.view(torch.int32)*odd).sum(1)
-    return torch.cat(list(run(check, range(0, len(vectors), BLOCK//4))))
+    return torch.cat(list(run(check, range(0, len(vectors), ROWS_AT_ONCE//4))))
 
 # %% ../../nbs/35_codes/30_tokens.ipynb #a08661d6
 def _reunite(codes, keys, v):
