@@ -18,7 +18,8 @@ COLOURS = ('#0072B2', '#E69F00', '#009E73', '#D55E00', '#56B4E9', '#CC79A7', '#0
 # %% ../nbs/02_figures.ipynb #393f31b4
 DPI = 110
 STYLE = {'figure.dpi': DPI, 'savefig.dpi': DPI, 'figure.facecolor': 'white', 'savefig.facecolor': 'white',
-         'font.size': 9, 'axes.titlesize': 10, 'axes.labelsize': 9, 'xtick.labelsize': 8, 'ytick.labelsize': 8, 'legend.fontsize': 8,
+         'font.size': 9, 'axes.titlesize': 10, 'axes.labelsize': 9,
+         'xtick.labelsize': 8, 'ytick.labelsize': 8, 'legend.fontsize': 8,
          'axes.spines.top': False, 'axes.spines.right': False, 'axes.grid': True, 'grid.color': '#dddddd',
          'grid.linewidth': 0.6, 'axes.axisbelow': True, 'lines.linewidth': 1.6, 'legend.frameon': False,
          'axes.prop_cycle': plt.cycler(color=COLOURS)}
@@ -34,11 +35,11 @@ def use_style():
     io.templates.default = 'plotly_white+topofr'
 
 # %% ../nbs/02_figures.ipynb #d5d5459d
-def subplots(rows:int=1,        # of axes
-             columns:int=1,     # of axes
-             width:float=7.2,   # of the figure, inches; 7.2 fills a notebook's cell
-             height:float|None=None, # of the figure, inches; default: 2.6 a row
-             **options,         # of matplotlib's `subplots`: sharex, sharey, width_ratios, squeeze
+def subplots(rows:int=1,             # rows of axes
+             columns:int=1,          # columns of axes
+             width:float=7.2,        # width of the figure, inches; 7.2 fills a notebook's cell
+             height:float|None=None, # height of the figure, inches; default: 2.6 per row
+             **options,              # options of matplotlib's `subplots`: sharex, sharey, width_ratios, squeeze
             )->tuple[Figure, object]: # the figure, and one axes or an array of them
     "A figure in the workbook's style with its axes; it is shown where it is a cell's value"
     with rc_context(STYLE):

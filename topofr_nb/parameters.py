@@ -22,9 +22,9 @@ def _bound(node):
     if isinstance(node, ast.Name): return [node.id] if isinstance(node.ctx, ast.Store) else []
     return [name for child in ast.iter_child_nodes(node) for name in _bound(child)]
 
-def assigned(source:str # of a cell
+def assigned(source:str # text of a cell
             )->list[str]:
-    "Names that a cell assigns; none for a cell that is no Python and has not run"
+    "Names that a cell assigns; none for a cell that is not Python"
     try: return _bound(ast.parse(source))
     except SyntaxError: return []
 
@@ -41,7 +41,7 @@ def _cells(namespace):
 
 def defaults_of(valid # a dataclass, a dict {name: default}, or the names alone
                )->dict: # {name: default}, where the default is known
-    "What the parameters are when nobody says anything"
+    "Defaults of the parameters, as far as they are known"
     if dataclasses.is_dataclass(valid): return {field.name: field.default for field in dataclasses.fields(valid)}
     return valid if isinstance(valid, dict) else {}
 
@@ -89,10 +89,10 @@ def same_parameters(namespace:dict, # `globals()` of the notebook
                          'run the cells from the one behind the parameters on')
 
 # %% ../nbs/08_parameters.ipynb #77074a04
-def _hint(lines:list[str], # of a cell
+def _hint(lines:list[str], # lines of a cell
           valid,           # names of the parameters
          )->list[str]:
-    "The lines, or, where they are papermill's and no Python, one that says which name is wrong"
+    "The lines; where they are papermill's and not Python, one line that raises an error about the wrong name"
     source = ''.join(lines)
     if _first_line(source) != INJECTED: return lines
     try: ast.parse(source)

@@ -44,27 +44,21 @@ def hash_uniform(key:torch.Tensor, count:int)->torch.Tensor: # (n,) int64 to (n,
 # %% ../../nbs/10_data/10_synthetic.ipynb #63d1ffe2
 IDENTITY = dict(
     head_width=(.47, .60), head_height=(.68, .80), head_depth=(.58, .72), jaw=(-.42, .20), forehead=(-.20, .30),
-    chin=(-.14, .16),
-    cheek=(-.01, .035), chin_bump=(-.01, .04), neck=(.24, .36), asymmetry=(-.03, .03), skin=(0, 1), redness=(-.6, 1),
-    eye_gap=(.31, .45), eye_height=(-.10, .06), eye_width=(.13, .19), eye_open=(.05, .10), eye_tilt=(-.20, .20),
-    eye_socket=(0, .05),
-    iris=(0, 1), iris_size=(.058, .082), lid=(.02, .075), bags=(0, 1),
-    brow_gap=(.13, .22), brow_length=(.15, .26), brow_thick=(.018, .062), brow_arch=(-.01, .09), brow_tilt=(-.18, .18),
-    brow_inner=(.06, .2), brow_dark=(.4, 1), nose_width=(.06, .11), nose_length=(.15, .25), nose_height=(.29, .42),
-    nose_depth=(.08, .15),
-    nose_tilt=(.15, .55), nose_taper=(.25, .60), nostril=(.3, .9), mouth_height=(.59, .69), mouth_width=(.19, .34),
-    mouth_curve=(-.03, .07),
-    lip_upper=(.025, .06), lip_lower=(.035, .08), lip_bow=(0, .5), lip_red=(.2, .9), ear_size=(.09, .15),
-    ear_height=(-.1, .12),
-    ear_out=(0, .06), hair=(0, 1), hair_volume=(.03, .16), hair_top=(-.02, .14), hairline=(-.82, -.45),
-    widow=(-.1, .16),
+    chin=(-.14, .16), cheek=(-.01, .035), chin_bump=(-.01, .04), neck=(.24, .36), asymmetry=(-.03, .03),
+    skin=(0, 1), redness=(-.6, 1), eye_gap=(.31, .45), eye_height=(-.10, .06), eye_width=(.13, .19),
+    eye_open=(.05, .10), eye_tilt=(-.20, .20), eye_socket=(0, .05), iris=(0, 1), iris_size=(.058, .082),
+    lid=(.02, .075), bags=(0, 1), brow_gap=(.13, .22), brow_length=(.15, .26), brow_thick=(.018, .062),
+    brow_arch=(-.01, .09), brow_tilt=(-.18, .18), brow_inner=(.06, .2), brow_dark=(.4, 1),
+    nose_width=(.06, .11), nose_length=(.15, .25), nose_height=(.29, .42), nose_depth=(.08, .15),
+    nose_tilt=(.15, .55), nose_taper=(.25, .60), nostril=(.3, .9), mouth_height=(.59, .69),
+    mouth_width=(.19, .34), mouth_curve=(-.03, .07), lip_upper=(.025, .06), lip_lower=(.035, .08),
+    lip_bow=(0, .5), lip_red=(.2, .9), ear_size=(.09, .15), ear_height=(-.1, .12), ear_out=(0, .06),
+    hair=(0, 1), hair_volume=(.03, .16), hair_top=(-.02, .14), hairline=(-.82, -.45), widow=(-.1, .16),
     recede=(-.05, .22), hair_side=(-.35, .40), hair_length=(-.35, 1.5), hair_part=(-.7, .7), parting=(-1, 1),
-    hair_wave=(0, .05),
-    hair_strands=(3, 11), bald=(-9, 1), grey_onset=(.35, 1.3), beard=(-1.3, 1), beard_spread=(.3, .86),
-    beard_line=(.56, .76),
-    moustache=(-1.6, 1), mole1_u=(-.75, .75), mole1_v=(-.45, .85), mole1=(-.03, .05), mole2_u=(-.75, .75),
-    mole2_v=(-.45, .85),
-    mole2=(-.04, .045), freckles=(-1.5, 1), freckle_u=(0, 1), freckle_v=(0, 1), wrinkle=(.4, 1), fold=(.2, 1))
+    hair_wave=(0, .05), hair_strands=(3, 11), bald=(-9, 1), grey_onset=(.35, 1.3), beard=(-1.3, 1),
+    beard_spread=(.3, .86), beard_line=(.56, .76), moustache=(-1.6, 1), mole1_u=(-.75, .75),
+    mole1_v=(-.45, .85), mole1=(-.03, .05), mole2_u=(-.75, .75), mole2_v=(-.45, .85), mole2=(-.04, .045),
+    freckles=(-1.5, 1), freckle_u=(0, 1), freckle_v=(0, 1), wrinkle=(.4, 1), fold=(.2, 1))
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #e1ec7664
 NUISANCE = dict(
@@ -78,17 +72,16 @@ NUISANCE = dict(
     jpeg=(35, 100, 5, 100))                                                   # quality; 100 is off
 
 DETAIL = dict(
-    shift_y=(-1, 1), smile=(-.4, 1), mouth_open=(-.8, 1), brow_raise=(-.6, 1), squint=(-.6, .35), gaze=(-.06, .06),
-    light_turn=(-1.3, 1.3), light_rise=(-.3, 1), exposure=(.78, 1.18), contrast=(.8, 1.15), warm=(-.1, .1),
-    green=(-.03, .03),
+    shift_y=(-1, 1), smile=(-.4, 1), mouth_open=(-.8, 1), brow_raise=(-.6, 1), squint=(-.6, .35),
+    gaze=(-.06, .06), light_turn=(-1.3, 1.3), light_rise=(-.3, 1), exposure=(.78, 1.18), contrast=(.8, 1.15),
+    warm=(-.1, .1), green=(-.03, .03),
     **{f'{name}_{c}': (.05, .95) for name in ('wall', 'thing', 'cloth', 'occluder') for c in 'rgb'},
     wall_x=(-1.5, 1.5), wall_y=(-1.5, 1.5), wall_phase=(0, 1), thing_x=(-1.1, 1.1), thing_y=(-1.1, .6),
-    thing_size=(.2, .7),
-    collar=(.05, .4), hair_mess=(-.03, .03), hair_tone=(.85, 1.15), mask_top=(.2, .34), mask_tone=(0, 1),
-    glasses_width=(.10, .15), glasses_high=(.04, .10), glasses_round=(.03, .09), glasses_thick=(.012, .028),
-    glasses_dark=(0, .5), lens=(-2, .9), occluder_x=(-.9, .9), occluder_y=(-.7, 1), occluder_w=(.12, .35),
-    occluder_h=(.12, .35),
-    occluder_turn=(-1.5, 1.5), **{f'coin_{name}': (0, 1) for name in ('eyes_closed', 'glasses', 'mask', 'occlusion')})
+    thing_size=(.2, .7), collar=(.05, .4), hair_mess=(-.03, .03), hair_tone=(.85, 1.15), mask_top=(.2, .34),
+    mask_tone=(0, 1), glasses_width=(.10, .15), glasses_high=(.04, .10), glasses_round=(.03, .09),
+    glasses_thick=(.012, .028), glasses_dark=(0, .5), lens=(-2, .9), occluder_x=(-.9, .9), occluder_y=(-.7, 1),
+    occluder_w=(.12, .35), occluder_h=(.12, .35), occluder_turn=(-1.5, 1.5),
+    **{f'coin_{name}': (0, 1) for name in ('eyes_closed', 'glasses', 'mask', 'occlusion')})
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #233ad2b5
 def nuisance_ranges(**nuisance)->dict: # every nuisance factor: (low, high)
