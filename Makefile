@@ -72,7 +72,7 @@ style: .venv/.installed
 	@$(BIN)/python tests/style.py $(ARGS)
 
 lab: .venv/.installed
-	$(BIN)/jupyter lab --ServerApp.root_dir=. nbs/index.ipynb $(ARGS)
+	$(BIN)/jupyter lab --ServerApp.root_dir=. $(if $(filter 0,$(shell id -u)),--allow-root) nbs/index.ipynb $(ARGS)
 
 export: .venv/.installed
 	@$(BIN)/python tools/export.py

@@ -11,7 +11,8 @@ from browser import Seen, browser, chromium, copy_notebooks, lab, open_notebook,
 
 pytestmark = [pytest.mark.xdist_group("browser"),
               pytest.mark.skipif(chromium is None, reason="no Chromium here (Debian: apt-get install chromium)")]
-explorers = ["85_explore/06_widget.ipynb", "85_explore/10_topology_explorer.ipynb", "85_explore/20_unpg_explorer.ipynb"]
+explorers = ["85_explore/06_widget.ipynb", "85_explore/10_topology_explorer.ipynb", "85_explore/20_unpg_explorer.ipynb",
+             "85_explore/30_mixture_explorer.ipynb", "85_explore/40_faces_explorer.ipynb"]
 smoke = dict(backbone="tiny", max_steps=6, identities=16, shots=4, eval_pairs=60, image_size=112, batch_size=16)
 
 

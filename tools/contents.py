@@ -17,7 +17,7 @@ PATHS = {
     "Understand TopoFR": (
         "From the topology of a batch to the weighted loss, in the order of the paper's equations.",
         ["30_topology/10_persistence", "30_topology/20_diagrams", "10_data/16_perturb", "40_losses/30_ptsa", "40_losses/40_sde",
-         "60_training/20_steps", "85_explore/10_topology_explorer", "80_reproduce/topofr/table3_ablation"]),
+         "60_training/20_steps", "85_explore/10_topology_explorer", "85_explore/30_mixture_explorer", "80_reproduce/topofr/table3_ablation"]),
     "Understand UNPG": (
         "One softmax over class weights and the batch's own negatives.",
         ["40_losses/10_margins", "40_losses/50_unpg", "50_evaluation/55_similarity", "85_explore/20_unpg_explorer",

@@ -68,7 +68,7 @@ class Explorer(anywidget.AnyWidget):
     def __init__(self,
                  controls:list[dict],  # from `slider`, `choice`, `toggle`
                  draw:Callable,        # (**values) -> (Picture, str): what is seen, and a sentence about it
-                 act:Callable|None=None, # (event, **values) -> new values: what a click or drag on a mark does
+                 act:Callable|None=None, # (event, **values) -> new values of controls, {} to draw again, or None
                 ):
         super().__init__(controls=controls, values={spec['name']: spec['value'] for spec in controls})
         self.draw, self.act = draw, act
@@ -90,7 +90,8 @@ class Explorer(anywidget.AnyWidget):
     def _acted(self, event):
         new = self.act(event, **self.values) if self.act and event else None
         if new: self.set(**new)
-        else: self.frame += 1
+        elif new is None: self.frame += 1
+        else: self.redraw()
 
     def _repr_mimebundle_(self, **options):
         "The widget, and the same picture for pages where none runs"
