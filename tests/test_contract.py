@@ -64,7 +64,7 @@ def test_parameters_cell(name):
     from papermill import inspect_notebook
     book = load(nbs / name)
     assert len(tagged(book)) == 1, f"{len(tagged(book))} cells are tagged 'parameters', one is needed"
-    assert left_out(name), "a bare nbdev-test would run it too: put a .notest file beside it or '- skip_exec: true' in its first cell"
+    assert left_out(name), "a bare nbdev-test would run it too: put a .notest file beside it or 'skip_exec: true' in its front matter"
     defaults = defaults_of(book)
     for key, value in defaults.items():
         assert json.loads(json.dumps(value)) == value, f"the default of {key} is no JSON value: {value!r}"
