@@ -92,8 +92,7 @@ def align(image:torch.Tensor,            # (3, h, w) uint8
          )->torch.Tensor:                # (3, image_size, image_size) uint8
     "Turn, scale and shift a face so that its landmarks come as near as possible to `TEMPLATE`"
     points = check_landmarks(landmarks, where)
-    return warp(image, similarity_transform(points, np.array(TEMPLATE)*(image_size/112)),
-                image_size)
+    return warp(image, similarity_transform(points, np.array(TEMPLATE)*(image_size/112)), image_size)
 
 # %% ../../nbs/10_data/36_align.ipynb #f753c5ec
 _LINE = 'name x1 y1 x2 y2 ... x5 y5 score'
@@ -114,8 +113,7 @@ def read_landmarks(path:str|Path, # lines `name x1 y1 ... x5 y5 score`
     lines = [(number, line.rsplit(maxsplit=11)) for number, line in numbered_lines(path)]
     if not lines: raise ValueError(f'landmark list {path} is empty')
     try:
-        numbers = np.fromiter((float(f) for _, fields in lines for f in fields[1:]),
-                              dtype=np.float64)
+        numbers = np.fromiter((float(f) for _, fields in lines for f in fields[1:]), dtype=np.float64)
     except ValueError: numbers = np.empty(0)
     whole = numbers.size and all(len(fields) == 12 for _, fields in lines)
     if not whole or not np.isfinite(numbers).all(): raise ValueError(_broken_line(path, lines))

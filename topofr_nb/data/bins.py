@@ -379,8 +379,7 @@ def _flags(values, path):
         values = values.numbers()
         good = (values == 0) | (values == 1)
     elif type(values) in (list, tuple):
-        good = np.fromiter((isinstance(same, int) and same in (0, 1) for same in values), bool,
-                           len(values))
+        good = np.fromiter((isinstance(same, int) and same in (0, 1) for same in values), bool, len(values))
     else: raise ValueError(f'{path}: who is the same is {_kind(values)}. Valid: a list of bools')
     if not good.all():
         raise ValueError(f'{path} pair {good.argmin()}: who is the same is not False, True, 0 or 1')
@@ -466,5 +465,4 @@ def write_bin(path:str|Path,           # the file to write
         raise ValueError(
             f'{path}: {len(encoded)} images and {len(same)} pairs. Valid: two images for each pair, and a pair')
     with write_aside(path) as aside, open(aside, 'wb') as file:
-        pickle.dump(([bytes(data) for data in encoded], same.astype(bool).tolist()), file,
-                    protocol=3)
+        pickle.dump(([bytes(data) for data in encoded], same.astype(bool).tolist()), file, protocol=3)

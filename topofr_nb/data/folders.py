@@ -254,8 +254,7 @@ def _check(path, found):
             'Valid: only integers, or only names')
     lines = {}
     for number, image, _ in found: lines.setdefault(os.path.normpath(image), []).append(number)
-    twice = [f"{image} in lines {', '.join(map(str, at))}" for image, at in lines.items()
-             if len(at) > 1]
+    twice = [f"{image} in lines {', '.join(map(str, at))}" for image, at in lines.items() if len(at) > 1]
     if twice:
         raise ValueError(f'{path} lists {len(twice)} images more than once: {first_few(twice)}')
     missing = [image for _, image, _ in found if not os.path.exists(image)]

@@ -37,8 +37,7 @@ def has_people(path:Path,   # a folder
             return [e.path for e in entries if not e.name.startswith('.') and e.is_dir()][:most]
     def images(place):
         return any(os.path.splitext(name)[1].lower() in EXTENSIONS for name in os.listdir(place))
-    return path.is_dir() and any(images(one) or any(map(images, folders(one)))
-                                 for one in folders(path))
+    return path.is_dir() and any(images(one) or any(map(images, folders(one))) for one in folders(path))
 
 # %% ../../nbs/10_data/38_formats.ipynb #9a6a1309
 def _begins(path, magic):

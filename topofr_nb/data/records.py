@@ -136,8 +136,9 @@ def _lines(path, size):
         if outside.any():
             key = keys[outside][0]
             at = positions[outside][0]
-            raise ValueError(f'{path}: record {key} at byte {at} is not within its .rec file of {size} bytes '
-                             '(records begin on multiples of 4)')
+            raise ValueError(
+                f'{path}: record {key} at byte {at} is not within its .rec file of {size} bytes (records '
+                'begin on multiples of 4)')
         yield keys, positions
         line += block.count(b'\n')
 

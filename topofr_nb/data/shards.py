@@ -105,8 +105,7 @@ def write_shards(dataset:Dataset,      # with `.labels` and `.num_classes`
                              mtime=0, encoder=False) as writer:
             for place, i in enumerate(bar):
                 data = encoded_image(dataset, i, quality)
-                writer.write({'__key__': f'{place:08d}', extension(data)[1:]: data,
-                              'cls': b'%d'%labels[i]})
+                writer.write({'__key__': f'{place:08d}', extension(data)[1:]: data, 'cls': b'%d'%labels[i]})
         write_property(aside/'property', dataset, encoded_image(dataset, order[0], quality))
         write_names(aside/'names.txt', getattr(dataset, 'names', None))
     return Path(folder)
@@ -150,8 +149,7 @@ def sample_label(part:str,     # "cls" or "json"
     if part == 'cls': return _whole_number(data, where)
     try: found = json.loads(data)
     except ValueError as error: raise ValueError(f'{where} is not JSON: {error}') from error
-    known = {name: found[name] for name in ('cls', 'label') if isinstance(found, dict)
-             and name in found}
+    known = {name: found[name] for name in ('cls', 'label') if isinstance(found, dict) and name in found}
     if not known:
         raise ValueError(f'{where} has no label. Valid: "cls" or "label" with a whole number from 0 on')
     return _whole_number(str(next(iter(known.values()))).encode(), where)
@@ -263,8 +261,7 @@ def list_shard(path:Path # an uncompressed tar file
                     member = f'{path} member {parts[image].name}'
                     lost.append(_Lost(member, f'with a bad label ({error})'))
                 else:
-                    rows.append((parts[image].offset_data, parts[image].size, number,
-                                 _key_hash(key)))
+                    rows.append((parts[image].offset_data, parts[image].size, number, _key_hash(key)))
     except tarfile.TarError as error:
         raise ValueError(f'shard {path} cannot be read: {_why(path, error)}') from error
     return np.array(rows, np.int64).reshape(-1, 4), lost
