@@ -130,8 +130,8 @@ def tar_all_pairs(features:torch.Tensor,       # (n, d), any length
         if not 0 <= far <= 1: raise ValueError(f'FAR {far} is not a rate. Valid: 0..1')
     k = min(negatives, math.floor(max(fars)*negatives*(1 + 1e-12)) + 1)
     if k > MAX_KEPT:
-        raise ValueError(f'FAR {max(fars)} of {negatives} negatives: {k} scores do not fit. Valid: up to '
-                         f'{MAX_KEPT/negatives:.2g}')
+        raise ValueError(f'FAR {max(fars)} of {negatives} negatives: {k} scores do not fit. '
+                         f'Valid: up to {MAX_KEPT/negatives:.2g}')
     highest = _highest_negatives(features, labels, masked, k, block, device).sort(descending=True).values
     positives = _positives(features, labels, masked)
     return [_tar(float(far), positives, highest, negatives) for far in fars]
@@ -181,6 +181,6 @@ def score_groups(model:Callable|None,         # float (b, 3, h, w) in [-1, 1] ->
         pairs[name] = _pair_counts(np.asarray(group.labels), masked)
         doubts[name] = sampled_doubt(x, group.labels)
     doubt = ' '.join(f'{name}: {sentence}' for name, sentence in doubts.items() if sentence)
-    return GroupScores(tar, {name: len(group) for name, group in groups.items()}, pairs,
-                       time.perf_counter() - start,
-                       getattr(groups, 'name', '') or 'mfr', doubt)
+    images = {name: len(group) for name, group in groups.items()}
+    seconds = time.perf_counter() - start
+    return GroupScores(tar, images, pairs, seconds, getattr(groups, 'name', '') or 'mfr', doubt)

@@ -101,8 +101,8 @@ def read_ahead(images:Sequence|Dataset, # n images
               ):                        # yields (start, (b, 3, h, w) uint8 batch) in order
     "Batches of images, read by worker processes while the caller computes"
     batches, own = _Batches(images, batch_size), torch.Generator() # not the global one: reading ahead draws no numbers
-    source = DataLoader(batches, None, sampler=starts, num_workers=workers,
-                        generator=own) if workers else map(batches.__getitem__, starts)
+    source = map(batches.__getitem__, starts)
+    if workers: source = DataLoader(batches, None, sampler=starts, num_workers=workers, generator=own)
     for start, batch in source:
         if isinstance(batch, Exception): raise batch
         yield start, batch
@@ -158,8 +158,8 @@ class Embedder:
         "Features of all images; ValueError naming the first image whose features are not finite"
         starts = tqdm(range(0, len(images), self.batch_size), 'embed', disable=not self.progress, leave=False)
         with _at_work(self, model, images) as features:
-            return torch.cat([features(batch, start) for start, batch in read_ahead(images, starts, self.batch_size,
-                                                                                    self.workers)])
+            batches = read_ahead(images, starts, self.batch_size, self.workers)
+            return torch.cat([features(batch, start) for start, batch in batches])
 
 # %% ../../nbs/50_evaluation/10_embed.ipynb #7ab72048
 def embed(model:Callable,          # float (b, 3, h, w) in [-1, 1] -> (b, d)

@@ -51,7 +51,7 @@ def _blocks(features, stops):
 
 # %% ../../nbs/50_evaluation/45_identification.ipynb #d2a6f348
 def _top(scores, k):
-    "The `k` highest scores of each row; `topk` is slow where one is asked for"
+    "The `k` highest scores of each row; for one, `amax` is faster than `topk`"
     return scores.amax(1, keepdim=True) if k == 1 else scores.topk(min(k, scores.shape[1]), dim=1).values
 
 def _best_exact(probes, features, stops, k, device):

@@ -23,10 +23,10 @@ from ..files import write_aside
 
 # %% ../../nbs/50_evaluation/60_onnx.ipynb #dbd7befe
 def _normalisation(mean, std, model, dtype, path):
-    "(mean, std, sentences): what pixels 0..255 are normalised by, as the caller says or the graph tells"
+    "(mean, std, sentences): what pixels 0..255 are normalised by, from the caller or the graph"
     if (mean is None) != (std is None):
-        raise ValueError(f'{"mean is given and std is not" if std is None else "std is given and mean is not"}: '
-                         f'give both or neither')
+        half = 'mean is given and std is not' if std is None else 'std is given and mean is not'
+        raise ValueError(f'{half}: give both or neither')
     first = first_nodes(model)
     most = 255. if dtype == np.uint8 else wanted_pixels(first)
     given = None if mean is None else [np.broadcast_to(np.asarray(v, np.float64), 3) for v in (mean, std)]
@@ -37,8 +37,8 @@ def _normalisation(mean, std, model, dtype, path):
     why = 'takes bytes' if dtype == np.uint8 else f'normalises its input itself (its first nodes are {nodes})'
     right = np.zeros(3), np.full(3, 255/most)
     if given and not np.allclose(given, right):
-        raise ValueError(f'{path} {why}, and mean {mean}, std {std} are given: leave them out, or say mean=0, '
-                         f'std={255/most:g}')
+        raise ValueError(f'{path} {why}, and mean {mean}, std {std} are given: '
+                         f'leave them out, or say mean=0, std={255/most:g}')
     return *right, [f'the graph {why}, so pixels in 0..{most:g} go in']
 
 # %% ../../nbs/50_evaluation/60_onnx.ipynb #63e5851a
@@ -174,12 +174,13 @@ def _check_export(network, path, image_size):
         x = torch.rand(n, 3, image_size, image_size, generator=torch.Generator().manual_seed(n))*2 - 1
         with torch.no_grad(): expected, found = network(x), exported(x)
         if found.shape != expected.shape:
-            raise ValueError(f'the exported file gives features of shape {tuple(found.shape)}, the model '
-                             f'{tuple(expected.shape)}')
+            raise ValueError(f'the exported file gives features of shape {tuple(found.shape)}, '
+                             f'the model {tuple(expected.shape)}')
         worst = float(((found - expected).norm(dim=1)/expected.norm(dim=1)).max())
         if not worst <= MOST_DIFFERENT:
-            raise ValueError(f'the exported file gives other features for {n} images: relative distance '
-                             f'{worst:.2g} > {MOST_DIFFERENT:g}')
+            images = '1 image' if n == 1 else f'{n} images'
+            raise ValueError(f'the exported file gives other features for {images}: '
+                             f'relative distance {worst:.2g} > {MOST_DIFFERENT:g}')
 
 def export_onnx(model:nn.Module,    # float (b, 3, s, s) in [-1, 1] -> (b, d), on any device
                 path:str|Path,      # the .onnx file
@@ -192,9 +193,9 @@ def export_onnx(model:nn.Module,    # float (b, 3, s, s) in [-1, 1] -> (b, d), o
     network = copy.deepcopy(model).cpu().float().eval()
     example = torch.zeros(2, 3, image_size, image_size)
     with evaluating(network), write_aside(path) as aside, _quiet('torch.onnx', 'onnxscript', 'onnx_ir'):
+        free_batch = ({0: torch.export.Dim('batch')},)
         program = torch.onnx.export(network, (example,), input_names=['data'], output_names=['embedding'],
-                                    opset_version=OPSET, dynamo=True,
-                                    dynamic_shapes=({0: torch.export.Dim('batch')},), verbose=False)
+                                    opset_version=OPSET, dynamo=True, dynamic_shapes=free_batch, verbose=False)
         program.model.ir_version = IR_VERSION
         program.save(aside, external_data=False)
         _check_export(network, aside, image_size)

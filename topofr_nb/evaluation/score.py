@@ -24,8 +24,8 @@ from .verification import Verification, verify
 @singledispatch
 def _scorer(protocol):
     "The function that scores a set of this class"
-    raise ValueError(f'a {type(protocol).__name__} cannot be scored: register a function for it with '
-                     f'@score.register({type(protocol).__name__})')
+    name = type(protocol).__name__
+    raise ValueError(f'a {name} cannot be scored: register a function for it with @score.register({name})')
 
 def score(model:Callable,                # float (b, 3, h, w) in [-1, 1] -> (b, d): a network, an `OnnxModel`, ...
           protocol,                      # a set, as `open_protocol` gives it
