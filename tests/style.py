@@ -89,7 +89,7 @@ def violations():
             if exports(cell) and len(code_lines(text)) > most_lines: found[f"lines {label}"] = len(code_lines(text))
             if exports(cell) and len(public(text)) > most_definitions: found[f"definitions {label}"] = len(public(text))
             if tagged_parameters(cell): continue
-            long = max((len(line) for line in text.splitlines()), default=0)
+            long = max((len(line) for line in text.splitlines() if not line.startswith("#|")), default=0)
             if long > longest_line: found[f"width {label}"] = long
     return found
 

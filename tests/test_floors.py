@@ -16,7 +16,8 @@ def imported(text):
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("topofr_nb"):
-            found |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+            package = node.module.removeprefix("topofr_nb.")
+            found |= {f"{package}.{name.name}" if f"{package}.{name.name}" in place_of else package for name in node.names}
         if isinstance(node, ast.Import): found |= {name.name for name in node.names if name.name.startswith("topofr_nb")}
     return {module.removeprefix("topofr_nb.") for module in found}
 

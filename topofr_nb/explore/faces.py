@@ -55,6 +55,7 @@ def explore_faces(image_size:int=96 # pixels, square
         rows = face_rows(people, image_size, mask=float(mask), glasses=float(glasses), **nuisance)
         apart = (rows[0].float() - rows[1].float()).square().mean().sqrt()
         within = (rows[0, 1:].float() - rows[0, :1].float()).square().mean().sqrt()
-        said = f'Pixels differ by {apart:.0f} grey levels between the two people, by {within:.0f} between shots of the first.'
+        said = (f'Pixels differ by {apart:.0f} grey levels between the two people, '
+                f'by {within:.0f} between shots of the first.')
         return faces_picture(rows, people), said
     return Explorer(controls, draw)

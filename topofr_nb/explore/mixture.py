@@ -71,7 +71,8 @@ def posterior_panel(entropies:torch.Tensor, gum:GUM)->Panel:
 def explore_mixture(seed:int=0)->Explorer:
     "Draggable entropies, the number of hard samples and the rule; mixture and posterior follow"
     moved = {} # number of a sample -> where it was dragged to
-    frame = mixture_panel(drawn_entropies(30, 10, seed), fit_gum(drawn_entropies(30, 10, seed)), 'paper')
+    start = drawn_entropies(30, 10, seed)
+    frame = mixture_panel(start, fit_gum(start), 'paper')
 
     def batch_of(hard):
         entropies = drawn_entropies(30, int(hard), seed)
@@ -85,7 +86,8 @@ def explore_mixture(seed:int=0)->Explorer:
         panels = [[mixture_panel(entropies, gum, rule)], [posterior_panel(entropies, gum)]]
         pi, sigma2, omega = (float(value) for value in gum[:3])
         count = int((gum.hard_posterior > 0.5).sum())
-        said = f'π = {pi:.3f}, Σ = {sigma2:.3f}, Ω = {omega:.3f}; {count} of {len(entropies)} more likely hard than easy'
+        fitted = f'π = {pi:.3f}, Σ = {sigma2:.3f}, Ω = {omega:.3f}'
+        said = f'{fitted}; {count} of {len(entropies)} more likely hard than easy'
         return picture(panels, f'Mixture by rule {rule}'), said
 
     def act(event, **_):

@@ -53,6 +53,12 @@ def web_file(name:str # "explorer.js" or "explorer.css"
     here = project_root()/'web'/name
     return (here if here.is_file() else files('topofr_nb.web')/name).read_text(encoding='utf-8')
 
+# %% ../../nbs/85_explore/06_widget.ipynb #w6still1
+def _still(explorer):
+    "The picture of an explorer for pages where no widget runs"
+    text = f'{explorer.status} (a still picture: run the cell to move the controls)'
+    return {'image/svg+xml': explorer.picture, 'text/plain': text}
+
 # %% ../../nbs/85_explore/06_widget.ipynb #42303f56
 class Explorer(anywidget.AnyWidget):
     "Controls and the picture that a function draws of their values"
@@ -62,9 +68,8 @@ class Explorer(anywidget.AnyWidget):
     values = traitlets.Dict().tag(sync=True)
     picture = traitlets.Unicode().tag(sync=True)
     status = traitlets.Unicode().tag(sync=True)
-    frame = traitlets.Int().tag(sync=True) # counts the pictures: the browser waits for it
+    frame = traitlets.Int().tag(sync=True)  # counts the pictures: the browser waits for it
     event = traitlets.Dict().tag(sync=True) # of a mark with a key: kind, key, x, y
-
     def __init__(self,
                  controls:list[dict],  # from `slider`, `choice`, `toggle`
                  draw:Callable,        # (**values) -> (Picture, str): what is seen, and a sentence about it
@@ -80,7 +85,10 @@ class Explorer(anywidget.AnyWidget):
         "Draw the values as they are; an error of the drawing function becomes the status line"
         try: drawn, said = self.draw(**self.values)
         except ValueError as error: drawn, said = self.picture, str(error)
-        with self.hold_sync(): self.picture, self.status, self.frame = str(drawn), said, self.frame + 1
+        with self.hold_sync():
+            self.picture = str(drawn)
+            self.status = said
+            self.frame += 1
 
     def set(self, **values):
         "Move controls from Python"
@@ -89,17 +97,15 @@ class Explorer(anywidget.AnyWidget):
 
     def _acted(self, event):
         new = self.act(event, **self.values) if self.act and event else None
-        if new: self.set(**new)
-        elif new is None: self.frame += 1
+        if new is None: self.frame += 1
+        elif new: self.set(**new)
         else: self.redraw()
 
     def _repr_mimebundle_(self, **options):
         "The widget, and the same picture for pages where none runs"
         data = super()._repr_mimebundle_(**options)
         bundle, metadata = data if isinstance(data, tuple) else (data, {})
-        text = f'{self.status} (a still picture: run the cell to move the controls)'
-        still = {'image/svg+xml': self.picture, 'text/plain': text}
-        return {**(bundle or {}), **still}, metadata
+        return {**(bundle or {}), **_still(self)}, metadata
 
 # %% ../../nbs/85_explore/06_widget.ipynb #ee5ce7b2
 def value_at(panel:Panel,
