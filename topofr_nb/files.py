@@ -118,7 +118,7 @@ HELD = {} # real path of a lock file -> process that holds it; a forked child in
 def _in_use(path, what, record):
     "The error for a lock that somebody has, as one sentence"
     owner = f'process {record.get("pid", "of unknown number")} on {record.get("host", "this machine")}'
-    said = f'{what} is in use: {owner} writes there since {record.get("since", "a moment ago")}'
+    said = f'{what} is in use: {owner} has been writing there since {record.get("since", "an unknown time")}'
     if record.get('machine', _machine()) == _machine(): return InUse(f'{said}. Wait until it has ended')
     return InUse(f'{said}. From here nobody can see whether it still runs; if it does not, delete {str(path)!r}')
 

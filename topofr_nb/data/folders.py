@@ -58,7 +58,7 @@ def choose_names(known:Iterable[str],                     # names of a set
         keep = set().union(*found.values())
         unknown = sorted(name for name, same in found.items() if not same)
     if unknown:
-        raise ValueError(f'{len(unknown)} of the chosen people are not in {where}: {first_few(unknown)}')
+        raise ValueError(f'{where} lacks {len(unknown)} of the chosen people: {first_few(unknown)}')
     return keep.difference(*(spellings.get(key(name), ()) for name in _listed(exclude)))
 
 # %% ../../nbs/10_data/30_folders.ipynb #bbcb142e
@@ -78,7 +78,7 @@ def _inode(path): return (found := os.stat(path)).st_dev, found.st_ino
 
 def _is_image_name(name): return os.path.splitext(name)[1].lower() in EXTENSIONS
 
-def not_an_image(name:str,   # of a file without an image's ending
+def not_an_image(name:str,   # name of a file without an image's ending
                  folder:str, # where it lies below the root
                 )->LeftOut:
     "What a file is that nothing decodes"
@@ -256,10 +256,10 @@ def _check(path, found):
     for number, image, _ in found: lines.setdefault(os.path.normpath(image), []).append(number)
     twice = [f"{image} in lines {', '.join(map(str, at))}" for image, at in lines.items() if len(at) > 1]
     if twice:
-        raise ValueError(f'{path} lists {len(twice)} images more than once: {first_few(twice)}')
+        raise ValueError(f'{path} lists images more than once, {len(twice)} in all: {first_few(twice)}')
     missing = [image for _, image, _ in found if not os.path.exists(image)]
     if missing:
-        raise FileNotFoundError(f'{path} lists {len(missing)} files that do not exist: {first_few(missing)}')
+        raise FileNotFoundError(f'{path} lists files that do not exist, {len(missing)} in all: {first_few(missing)}')
 
 # %% ../../nbs/10_data/30_folders.ipynb #e068af58
 class LabelledFiles(Dataset):
@@ -269,7 +269,7 @@ class LabelledFiles(Dataset):
         return len(self.names)
 
     @property
-    def files(self)->list[Path]: # whose bytes decide the content
+    def files(self)->list[Path]: # files whose bytes decide the content
         return [Path(self.where(i)) for i in range(len(self))]
 
     def __len__(self): return len(self.labels)
@@ -284,7 +284,7 @@ class LabelledFiles(Dataset):
 # %% ../../nbs/10_data/30_folders.ipynb #567ca39a
 def in_threads(f,                  # function of an item
                items:list,         # what it is called with
-               label:str,          # of the bar
+               label:str,          # label of the bar
                progress:bool=True, # whether a bar is shown when it takes more than a second
               )->list:             # results in the order of the items
     "`f` of all items by a pool of threads: decoders leave Python's lock"

@@ -100,7 +100,7 @@ def _training_people(root, people, test_people):
         raise ValueError(
             f'{len(tested)} of the chosen people are test people and cannot be trained on: {first_few(tested)}')
     if unknown := sorted(people - {*there}):
-        raise ValueError(f'{len(unknown)} of the chosen are not in {root}: {first_few(unknown)}')
+        raise ValueError(f'{root} lacks {len(unknown)} of the chosen people: {first_few(unknown)}')
     if len(people) < 2:
         raise ValueError(f'{root} has {len(people)} people to train on; training needs at least 2')
     return sorted(people)

@@ -89,7 +89,7 @@ def _webdataset():
 def write_shards(dataset:Dataset,      # with `.labels` and `.num_classes`
                  folder:str|Path,      # a new folder
                  per_shard:int=10_000, # images in each tar file
-                 seed:int=0,           # of the order of the images
+                 seed:int=0,           # seed of the order of the images
                  quality:int=95,       # JPEG quality where the set has no encoded bytes
                  progress:bool=True,   # whether a bar is shown when it takes more than a second
                 )->Path:               # the folder
@@ -180,8 +180,8 @@ def _go_on(error):
 def stream_shards(shards:str|Iterable[str], # a pattern like ".../shard-{000000..000099}.tar", or paths and URLs
                   image_size:int|None=112,  # height and width in pixels
                   buffer:int=0,             # images in the shuffle buffer; 0 keeps the order
-                  seed:int=0,               # of the shuffle
-                  on_corrupt:str='raise',   # or "skip": samples that cannot be read are named in warnings
+                  seed:int=0,               # seed of the shuffle
+                  on_corrupt:str='raise',   # "raise", or "skip": samples that cannot be read are named in warnings
                  )->IterableDataset:        # of (uint8 (3, image_size, image_size) RGB, label)
     "Faces of shards as a stream for a DataLoader; ValueError that names the shard or the member"
     sources = shards if isinstance(shards, str) else [str(shard) for shard in shards]
@@ -300,8 +300,8 @@ def _shard_files(folder):
     packed = [file.name for file in names if file.name.lower().endswith(endings)]
     if packed:
         raise ValueError(
-            f'{folder}: {first_few(packed, 3)} cannot be read: compressed, so no image can be reached '
-            'directly. Valid: unpack them (gunzip), or read them with stream_shards')
+            f'{folder}: {first_few(packed, 3)} cannot be read: compressed, so no image can be reached directly. '
+            'Valid: unpack them (gunzip), or read them with stream_shards')
     found = [file for file in names if file.suffix.lower() == '.tar']
     if not found: raise FileNotFoundError(f'{folder} holds no shards. Valid: a folder with *.tar')
     return found
@@ -319,21 +319,21 @@ def _check_lost(faces, lost, on_corrupt):
     return np.delete(faces._rows, copies, 0), [tuple(one) for one in lost]
 
 def _num_classes(faces, listed):
-    "How many people there are, as `property` says where it is there"
+    "Number of people, as `property` states where there is one"
     if not listed.is_file(): return int(faces.labels.max()) + 1
     num_classes = read_property(listed)[0]
     if not (over := faces.labels >= num_classes).any(): return num_classes
     i = int(over.nonzero()[0])
-    raise ValueError(f'{faces.where(i)} has label {faces.labels[i]}. Valid: '
-                     f'0..{num_classes - 1}, as {listed} says')
+    valid = f'0..{num_classes - 1}, as {listed} states'
+    raise ValueError(f'{faces.where(i)} has label {faces.labels[i]}. Valid: {valid}')
 
 # %% ../../nbs/10_data/31_shards.ipynb #d61cef2c
 class ShardFaces(Dataset):
     "Faces of a folder of tar files, `name.jpg` beside `name.cls`, as (image, label)"
     def __init__(self,
-                 folder:str|Path,         # with *.tar, perhaps property and names.txt; or one tar file
+                 folder:str|Path,         # folder with *.tar, perhaps property and names.txt; or one tar file
                  image_size:int|None=112, # height and width in pixels
-                 on_corrupt:str='raise',  # or "skip": samples without an image or a label are left out and named
+                 on_corrupt:str='raise',  # "raise", or "skip": samples without image or label are left out and named
                 ):
         one_of('on_corrupt', on_corrupt, ('raise', 'skip'))
         self.folder = Path(folder)
