@@ -271,7 +271,7 @@ def remove_half_written(folder:str|Path # folder in which nobody writes
 class FolderLock(FileLock):
     "One writer in a folder: `with FolderLock(folder): ...`"
     def __init__(self,
-                 folder:str|Path, # made if missing
+                 folder:str|Path, # folder; made if missing
                  wait:float=0.,   # seconds to wait for its owner
                 ):
         self.folder = Path(folder)
@@ -286,7 +286,7 @@ class FolderLock(FileLock):
         return self
 
 # %% ../nbs/05_files.ipynb #b1a89187
-def writable_folder(folder:str|Path,       # made if missing
+def writable_folder(folder:str|Path,       # folder; made if missing
                     what:str='folder',     # what it is, for the sentence
                     valid:str=OTHER_PLACE, # what would be valid, for the sentence
                    )->Path:
@@ -305,8 +305,8 @@ def runs_folder(out_dir:str|Path|None=None # folder of the runs; default: runs/ 
     return Path(out_dir or project_root()/'runs')
 
 # %% ../nbs/05_files.ipynb #b726bbd7
-def cache_folder(cache:str|Path|None=None,   # of the caches; default: TOPOFR_CACHE, else data/cache of the checkout
-                 out_dir:str|Path|None=None, # of the runs: its cache/ is used where the checkout's cannot be written
+def cache_folder(cache:str|Path|None=None,   # folder of the caches; default: TOPOFR_CACHE, else data/cache here
+                 out_dir:str|Path|None=None, # folder of the runs: its cache/ stands in for a checkout that is read-only
                 )->Path:
     "Folder for what can be made anew: drawn faces, digests of files"
     valid = 'a folder that you may write, as parameter cache or as environment variable TOPOFR_CACHE'
@@ -329,8 +329,8 @@ def _reserve(file, size):
 
 # %% ../nbs/05_files.ipynb #500393b3
 def allocate(path:str|Path, # .npy file to make
-             shape:tuple,   # of the array
-             dtype,         # of the array
+             shape:tuple,   # shape of the array
+             dtype,         # type of the array
             )->np.memmap:   # writable; call `.flush()` at the end
     "A mapped .npy file whose blocks are reserved; a full disk is one sentence"
     path = Path(path)
@@ -400,7 +400,7 @@ def _digest_cache(cache):
 # %% ../nbs/05_files.ipynb #0cbef178
 def content_digest(paths,                    # path, or paths in the order that counts
                    cache:str|Path|None=None, # folder of the remembered digests, see `cache_folder`
-                   progress:bool=False,      # show a bar while files are read
+                   progress:bool=False,      # whether a bar is shown while files are read
                   )->str:                    # 64 hexadecimal digits
     "Digest of the bytes of files, their names aside; of one file its SHA-256"
     paths = [Path(paths)] if isinstance(paths, (str, Path)) else [Path(p) for p in paths]

@@ -66,7 +66,7 @@ def check_parameters(namespace:dict, # `globals()` of the notebook
     return {name: namespace[name] for name in names if name in given and name in namespace}
 
 # %% ../nbs/08_parameters.ipynb #1d8bd121
-def differences(given:dict, # from `check_parameters`
+def differences(given:dict, # values from `check_parameters`
                 valid,      # a dataclass, or a dict {name: default}
                )->str:      # Markdown
     "The parameters that are not at their default, in one sentence"
@@ -77,7 +77,7 @@ def differences(given:dict, # from `check_parameters`
 
 # %% ../nbs/08_parameters.ipynb #6d2cdb79
 def same_parameters(namespace:dict, # `globals()` of the notebook
-                    valid,          # as given to `check_parameters`
+                    valid,          # the same as for `check_parameters`
                     given:dict,     # what `check_parameters` returned
                    ):
     "Raise a ValueError if the parameters have changed since `given` was taken"

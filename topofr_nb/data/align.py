@@ -189,7 +189,7 @@ def _align_file(path, target, detector, image_size):
 
 # %% ../../nbs/10_data/36_align.ipynb #82687b52
 def align_folder(source:str|Path,    # a tree of images
-                 target:str|Path,    # where the same tree of aligned faces, JPEG of quality 95, is made
+                 target:str|Path,    # folder for the same tree of aligned faces, JPEG of quality 95
                  detector:Callable,  # uint8 (3, h, w) RGB -> (5, 2) landmarks in pixels, or None
                  image_size:int=112, # height and width of the aligned faces, in pixels
                  progress:bool=True, # whether a bar is shown

@@ -17,7 +17,7 @@ from .synthetic import contact_sheet
 
 # %% ../../nbs/10_data/37_colour.ipynb #ed3a48aa
 def spread_batch(images:torch.Tensor|Sequence|Dataset, # (n, 3, h, w), or a set of (3, h, w) or of (image, label)
-                 count:int=32,                         # how many, fewer where the set has fewer
+                 count:int=32,                         # number of images, fewer where the set has fewer
                 )->torch.Tensor:                       # (count, 3, h, w)
     "Images spread evenly over a set; a tensor of at most `count` images is itself"
     n = len(images)
@@ -26,7 +26,7 @@ def spread_batch(images:torch.Tensor|Sequence|Dataset, # (n, 3, h, w), or a set 
     return torch.stack([item[0] if isinstance(item, tuple) else item for item in items])
 
 # %% ../../nbs/10_data/37_colour.ipynb #6a913e1d
-def show_batch(images:torch.Tensor|Sequence|Dataset, # as for `spread_batch`
+def show_batch(images:torch.Tensor|Sequence|Dataset, # the same as for `spread_batch`
                columns:int=8,
                count:int=32,                         # images that are shown
               )->Image.Image:

@@ -68,7 +68,7 @@ def _scaled(image, size):
 class CentreCrop(Dataset):
     "The middle of each image of a set, scaled"
     def __init__(self,
-                 images:Dataset|Sequence, # of (3, h, w) uint8, or of (image, label)
+                 images:Dataset|Sequence, # set of (3, h, w) uint8, or of (image, label)
                  crop:int=LFW_FACE,       # height and width of what is kept, in pixels of the image
                  image_size:int=112,      # height and width of the result, in pixels
                 ): self.images, self.crop, self.image_size = images, crop, image_size

@@ -70,7 +70,7 @@ _NO_IMAGE_NAMES = {'readme', 'license', 'copying', 'property', 'changelog', 'md5
 class LeftOut(NamedTuple):
     "A file that is not read"
     what:str    # its ending, or why it is left out
-    folder:str  # where it lies below the root, '' for the root itself
+    folder:str  # its folder below the root, '' for the root itself
     counts:bool # False for what is known to be no image
 
 # %% ../../nbs/10_data/30_folders.ipynb #c9f39a09
@@ -79,7 +79,7 @@ def _inode(path): return (found := os.stat(path)).st_dev, found.st_ino
 def _is_image_name(name): return os.path.splitext(name)[1].lower() in EXTENSIONS
 
 def not_an_image(name:str,   # name of a file without an image's ending
-                 folder:str, # where it lies below the root
+                 folder:str, # its folder below the root
                 )->LeftOut:
     "What a file is that nothing decodes"
     stem, ending = os.path.splitext(name.lower())
@@ -381,7 +381,7 @@ def _image(dataset, i):
     except (ValueError, OSError) as error: return error
     return item[0] if isinstance(item, tuple) else item
 
-def decode_all(dataset:Dataset,    # of (uint8 image, label), or of images
+def decode_all(dataset:Dataset,    # set of (uint8 image, label), or of images
                progress:bool=True, # whether a bar is shown when it takes more than a second
                keep:bool=True,     # False looks whether all can be read, and keeps nothing
               )->tuple[torch.Tensor, dict[int, str]]: # (n, 3, h, w) uint8; images that cannot be read: the reason
@@ -403,7 +403,7 @@ def decode_all(dataset:Dataset,    # of (uint8 image, label), or of images
     return images, dict(sorted(corrupt.items()))
 
 # %% ../../nbs/10_data/30_folders.ipynb #0c6bce2a
-def load_all(dataset:Dataset,    # of (uint8 image, label), or of images
+def load_all(dataset:Dataset,    # set of (uint8 image, label), or of images
              progress:bool=True, # whether a bar is shown when it takes more than a second
             )->torch.Tensor:     # (n, 3, h, w) uint8
     "Decode a whole dataset; one ValueError that names the unreadable images"

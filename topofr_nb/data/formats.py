@@ -82,14 +82,14 @@ class FaceOptions:
 class Format(NamedTuple):
     "A form in which training faces lie on a disk"
     said:str                                    # what it is, for people
-    recognise:Callable[[Path], bool]            # by what lies at the path, which exists
-    open:Callable[[Path, FaceOptions], Dataset] # with `.labels`, `.num_classes`, `.image_size`, `.where(i)`, `.files`
+    recognise:Callable[[Path], bool]            # test of what lies at the path, which exists
+    open:Callable[[Path, FaceOptions], Dataset] # set with .labels, .num_classes, .image_size, .where(i), .files
 
 # %% ../../nbs/10_data/38_formats.ipynb #886183bd
 class Chosen(Dataset):
     "Some images of a data set, their labels numbered anew"
     def __init__(self,
-                 dataset:Dataset,   # of (uint8 CHW image, label), with `.labels`
+                 dataset:Dataset,   # set of (uint8 CHW image, label), with `.labels`
                  rows:torch.Tensor, # (k,) int64, increasing
                 ):
         self.dataset = dataset
@@ -121,7 +121,7 @@ class Chosen(Dataset):
     def _encoded(self, i): return self.dataset.encoded(int(self.rows[i]))[0], int(self.labels[i])
 
 # %% ../../nbs/10_data/38_formats.ipynb #bcd15629
-def by_name(dataset:Dataset,     # with `.labels` and `.names`
+def by_name(dataset:Dataset,     # set with `.labels` and `.names`
             options:FaceOptions,
             where:Path,          # what an error calls the set
            )->Dataset:           # the set itself where nobody is left out
@@ -194,7 +194,7 @@ FORMATS = {
     'nested': Format('a folder per person, with sub-folders', _only_if_said, _open_nested)}
 
 # %% ../../nbs/10_data/38_formats.ipynb #8128c7d6
-def recognise_faces(path:str|Path,      # what lies somewhere
+def recognise_faces(path:str|Path,      # place of a set
                     form:str|None=None, # key of `FORMATS`; None recognises it
                    )->str:              # key of `FORMATS`
     "The form of training faces; FileNotFoundError when there is nothing, ValueError when two forms fit"
@@ -232,7 +232,7 @@ def say_sizes(sizes,          # (width, height): images
 
 # %% ../../nbs/10_data/38_formats.ipynb #d47f6e04
 def open_form(form:str,            # key of `FORMATS`
-              path:Path,           # what lies somewhere
+              path:Path,           # place of a set
               options:FaceOptions,
               crop:str='auto',     # one of `CROPS`
              )->Dataset:           # with `.said`: what it is and what is done to its images
@@ -252,7 +252,7 @@ def open_form(form:str,            # key of `FORMATS`
     return dataset
 
 # %% ../../nbs/10_data/38_formats.ipynb #a0ca58c0
-def at_least(dataset:Dataset,  # with `.labels` and `.num_classes`
+def at_least(dataset:Dataset,  # set with `.labels` and `.num_classes`
              min_images:int,   # images a person must have
              where:str='',     # what an error calls the set
             )->Dataset:        # the set itself where all have enough
@@ -269,7 +269,7 @@ def at_least(dataset:Dataset,  # with `.labels` and `.num_classes`
 # %% ../../nbs/10_data/38_formats.ipynb #13a36a55
 KEPT_PIXELS = 2*2**30
 
-def readable(dataset:Dataset,    # with `.where(i)`
+def readable(dataset:Dataset,    # set with `.where(i)`
              progress:bool=True, # whether a bar is shown when it takes more than a second
             )->Dataset:          # with `.skipped`: (place, reason) of what is left out
     "The images of a set that can be decoded; the others are counted and named in a warning"
@@ -290,7 +290,7 @@ def readable(dataset:Dataset,    # with `.where(i)`
     return chosen
 
 # %% ../../nbs/10_data/38_formats.ipynb #d39b5385
-def open_faces(path:str|Path,           # what lies somewhere, in a form of `FORMATS`
+def open_faces(path:str|Path,           # place of a set in a form of `FORMATS`
                image_size:int=112,      # height and width in pixels
                min_images:int=1,        # images a person must have, else the person is left out
                people:Iterable[str]|str|Path|None=None, # people to keep: names, or a file of names
@@ -299,7 +299,7 @@ def open_faces(path:str|Path,           # what lies somewhere, in a form of `FOR
                crop:str='auto',         # one of `CROPS`: whether pictures are cut in the middle, as raw LFW is
                form:str|None=None,      # key of `FORMATS`; None recognises it
                left_out:float=0.01,     # share of files that may be no readable images
-               verify:bool=True,        # with "skip": False decodes nothing beforehand
+               verify:bool=True,        # whether "skip" decodes all beforehand
               )->tuple[Dataset, str]:   # of (uint8 (3, s, s) RGB, label); key of `FORMATS`
     "Training faces in whatever form they lie at `path`; `.said` is what they are and what is done to them"
     one_of('on_corrupt', on_corrupt, ('raise', 'skip'))

@@ -26,10 +26,10 @@ from .lists import first_few, numbered_rows
 @dataclass(frozen=True)
 class Selection:
     "The part of the grid that is used"
-    accessories:tuple # of 1..6: S001 none
-    lights:tuple      # of 1..30: L1 is 1000 lux
-    expressions:tuple # of 1..3
-    poses:tuple       # of 1..20
+    accessories:tuple # numbers from 1..6; S001 is none
+    lights:tuple      # numbers from 1..30; L1 is 1000 lux
+    expressions:tuple # numbers from 1..3
+    poses:tuple       # numbers from 1..20
 
     @property
     def factors(self): return self.accessories, self.lights, self.expressions, self.poses
@@ -111,8 +111,8 @@ class KFace(LabelledFiles):
     def __init__(self,
                  root:str|Path,                       # folder of the people
                  selection:str|Selection='T4',        # "T1" to "T4", or a part of the grid of your own
-                 people:Iterable[str]|str|Path|None=None,        # train on these only: names, or a file of names
-                 test_people:Iterable[str]|str|Path=TEST_PEOPLE, # never train on these
+                 people:Iterable[str]|str|Path|None=None,        # only people to train on: names, or a file
+                 test_people:Iterable[str]|str|Path=TEST_PEOPLE, # people who are never trained on
                  image_size:int=112,                  # height and width in pixels
                  progress:bool=True,                  # whether a bar is shown when listing takes more than a second
                 ):
@@ -176,8 +176,8 @@ def read_kface_pairs(path:str|Path,           # lines `path path 0|1`, as in kfa
     a, b = ([Path(root or '', pair[side]) for pair in pairs] for side in (0, 1))
     missing = [p for p in dict.fromkeys(a + b) if not p.is_file()] if root is not None else []
     if missing:
-        raise FileNotFoundError(f'{path} names {len(missing)} images that are not in {root}: '
-                                f'{first_few(missing)}')
+        count = '1 image that is' if len(missing) == 1 else f'{len(missing)} images that are'
+        raise FileNotFoundError(f'{path} names {count} not in {root}: {first_few(missing)}')
     people = frozenset(name for *_, two in pairs for name in two)
     return a, b, np.array([same for *_, same, _ in pairs]), people
 

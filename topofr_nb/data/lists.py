@@ -14,7 +14,7 @@ from pathlib import Path
 
 # %% ../../nbs/10_data/14_lists.ipynb #c94fea57
 def first_few(items:Iterable, # names, files, ...
-              n:int=10,       # how many to show
+              n:int=10,       # number of items to show
              )->str:          # "a, b and 3 more"
     "The first `n` items as text, and how many more there are"
     items = list(items)
@@ -66,7 +66,7 @@ def numbered_lines(path:str|Path, # a text file
 # %% ../../nbs/10_data/14_lists.ipynb #ede8b9c0
 LINES_ASKED = 1000
 
-def separator_of(lines:Iterable[tuple[int, str]], # from `numbered_lines`
+def separator_of(lines:Iterable[tuple[int, str]], # lines from `numbered_lines`
                 )->str|None:                      # tab, comma or semicolon; None: blanks
     "The separator of a list: the first that more than half of its first lines contain"
     asked = [line for _, line in islice(lines, LINES_ASKED)]

@@ -216,8 +216,8 @@ HEAD = np.dtype([('magic', '<u4'), ('start', '<u4'), ('flag', '<u4'), ('label', 
 SMALL = 1 << 16
 _CHUNK = 1 << 10
 
-def sample(n:int,          # how many records there are
-           few:int=4096,   # how many to take of a large set
+def sample(n:int,          # number of records
+           few:int=4096,   # number to take of a large set
           )->np.ndarray:   # increasing int64 indices, first and last among them
     "All of a small set, evenly spaced ones of a large one"
     return np.arange(n) if n <= SMALL else np.linspace(0, n - 1, few).astype(np.int64)
@@ -338,7 +338,7 @@ class RecordReader(_RecordFile):
         "Payload of the record with this key"
         return self.payload(self.find(key))
 
-    def heads(self, numbers:np.ndarray,  # which records, in the order of the keys
+    def heads(self, numbers:np.ndarray,  # places of records in the order of the keys
              )->Iterator[tuple[np.ndarray,np.ndarray]]: # the next thousand of them, their `HEAD`s
         "The first 40 bytes of many records, and nothing more; ValueError for the first that is not a record"
         for first in range(0, len(numbers), _CHUNK):
@@ -362,7 +362,7 @@ def read_property(path:str|Path,        # a file with one line "classes,height,w
 
 # %% ../../nbs/10_data/20_records.ipynb #a1bd2842
 def read_names(path:str|Path,      # a file with one name per line, by label
-               num_classes:int,    # how many there must be
+               num_classes:int,    # number of names there must be
               )->list[str]|None:   # None when there is no such file
     "Names of the people of a set; ValueError when their number is wrong"
     if not Path(path).is_file(): return None
@@ -475,7 +475,7 @@ class RecordFaces(Dataset):
         return self._labels.known
 
     @property
-    def num_classes(self)->int: # as `property` states, otherwise the largest label + 1
+    def num_classes(self)->int: # number in `property`, otherwise the largest label + 1
         return self._labels.classes or int(self.labels.max()) + 1
 
     @property
@@ -502,8 +502,8 @@ class RecordFaces(Dataset):
         return image, label
 
 # %% ../../nbs/10_data/20_records.ipynb #764d6815
-def encoded_image(dataset:Dataset,  # with `.encoded(i)`, or of (uint8 image, label)
-                  i:int,            # which image
+def encoded_image(dataset:Dataset,  # set with `.encoded(i)`, or of (uint8 image, label)
+                  i:int,            # number of the image
                   quality:int=95,   # JPEG quality where there are no encoded bytes
                  )->bytes:          # an image file
     "The stored bytes of an image where the set has them, otherwise a JPEG"
@@ -511,7 +511,7 @@ def encoded_image(dataset:Dataset,  # with `.encoded(i)`, or of (uint8 image, la
 
 # %% ../../nbs/10_data/20_records.ipynb #016d32f5
 def write_names(path:str|Path,          # the file
-                names:list[str]|None,   # by label; None removes the file
+                names:list[str]|None,   # names by label; None removes the file
                ):
     "The inverse of `read_names`"
     if names is None: return Path(path).unlink(missing_ok=True)
@@ -521,7 +521,7 @@ def write_names(path:str|Path,          # the file
 
 # %% ../../nbs/10_data/20_records.ipynb #c188081c
 def write_property(path:str|Path,    # the file
-                   dataset:Dataset,  # with `.num_classes`
+                   dataset:Dataset,  # set with `.num_classes`
                    image:bytes,      # its first image
                   ):
     "A `property` file"
@@ -529,10 +529,10 @@ def write_property(path:str|Path,    # the file
     with write_aside(path) as aside: aside.write_text(f'{dataset.num_classes},{height},{width}\n')
 
 # %% ../../nbs/10_data/20_records.ipynb #66b5ef43
-def write_records(dataset:Dataset,    # with `.labels` and `.num_classes`
-                  folder:str|Path,    # where train.rec, train.idx and property are written
+def write_records(dataset:Dataset,    # set with `.labels` and `.num_classes`
+                  folder:str|Path,    # folder for train.rec, train.idx and property
                   quality:int=95,     # JPEG quality where the set has no encoded bytes
-                  progress:bool=True, # show a bar when it takes more than a second
+                  progress:bool=True, # whether a bar is shown when it takes more than a second
                  )->Path:             # the folder
     "Write a set as insightface does: images in the order of their labels, identity ranges at the end"
     folder = Path(folder)

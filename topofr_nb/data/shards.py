@@ -43,7 +43,7 @@ def extension(data:bytes,          # an image file's bytes
     raise ValueError(f"{where} begins with {bytes(data[:8])!r}, which is none of {', '.join(EXTENSIONS)}")
 
 # %% ../../nbs/10_data/31_shards.ipynb #48a7e373
-def folder_names(dataset:Dataset, # with `.num_classes`, perhaps `.names`
+def folder_names(dataset:Dataset, # set with `.num_classes`, perhaps `.names`
                 )->list[str]:     # by label
     "Names of the people's folders; ValueError when one is not a plain folder name, or is there twice"
     names = getattr(dataset, 'names', None)
@@ -66,7 +66,7 @@ def _images(dataset, quality, progress):
                                    disable=not progress)):
         yield place, int(dataset.labels[i]), encoded_image(dataset, int(i), quality)
 
-def write_folder(dataset:Dataset,    # with `.labels` and `.num_classes`
+def write_folder(dataset:Dataset,    # set with `.labels` and `.num_classes`
                  folder:str|Path,    # a new folder
                  quality:int=95,     # JPEG quality where the set has no encoded bytes
                  progress:bool=True, # whether a bar is shown when it takes more than a second
@@ -86,7 +86,7 @@ def _webdataset():
         raise ImportError('shards need webdataset: pip install topofr_nb[shards]') from error
     return webdataset
 
-def write_shards(dataset:Dataset,      # with `.labels` and `.num_classes`
+def write_shards(dataset:Dataset,      # set with `.labels` and `.num_classes`
                  folder:str|Path,      # a new folder
                  per_shard:int=10_000, # images in each tar file
                  seed:int=0,           # seed of the order of the images
@@ -375,9 +375,9 @@ class ShardFaces(Dataset):
 WRITERS = {'folder': write_folder, 'records': write_records, 'shards': write_shards}
 
 def convert(dataset:Dataset,  # any set with `.labels` and `.num_classes`
-            target:str|Path,  # where to write
+            target:str|Path,  # folder to write
             form:str,         # "folder", "records" or "shards"
-            **options,        # of `write_folder`, `write_records` or `write_shards`
+            **options,        # options of `write_folder`, `write_records` or `write_shards`
            )->Path:           # the target
     "Write a set in another form; encoded images are copied as they are"
     return WRITERS[one_of('form', form, WRITERS)](dataset, target, **options)

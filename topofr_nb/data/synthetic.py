@@ -557,8 +557,8 @@ def _draw_all(dataset, path, progress, chunk):
     seal(path)
 
 def render_cache(dataset:SyntheticFaces,
-                 folder:str|Path,     # made if missing
-                 progress:bool=True,  # show a bar
+                 folder:str|Path,     # folder; made if missing
+                 progress:bool=True,  # whether a bar is shown
                  chunk:int=1024,      # pictures between two writes
                 )->np.ndarray:        # (n, 3, h, w) uint8, memory-mapped, read-only
     "Draw the whole data set once; later calls open the finished file. Another process that draws it is waited for"

@@ -24,7 +24,7 @@ def world()->tuple[int, int]: # 0, 1 where torch.distributed is not running
 # %% ../../nbs/40_losses/15_collectives.ipynb #92120f58
 def run_processes(function,           # one with its imports inside; returns tensors, numbers, texts, or lists of them
                   worlds:tuple,       # numbers of processes to run it with, such as (1, 3)
-                  *arguments,         # of the function: of the same types
+                  *arguments,         # arguments of the function, of the same types
                   timeout:float=120., # seconds for all of them
                  )->dict[int, list]:  # number of processes -> what each rank returned
     "Run a function in several gloo processes on the CPU; RuntimeError with the last lines of a failure"
@@ -51,7 +51,7 @@ def _run_rank(rank, processes, folder):
 
 # %% ../../nbs/40_losses/15_collectives.ipynb #07273c60
 class _Gather(torch.autograd.Function):
-    "All processes' rows in the order of their ranks; the gradient is the sum of what all processes say"
+    "All processes' rows in the order of their ranks; the gradient is summed over the processes"
     @staticmethod
     def forward(ctx, x):
         ctx.rows = len(x)

@@ -35,7 +35,7 @@ class TokenHeads(nn.Module):
                  vocabulary:int,          # v
                  projection:str='mlp',    # "linear", or "mlp" with one hidden layer
                  head_size:int=128,       # k, dimensions in which the centres of a token live
-                 seed:int=0,              # of the initial weights
+                 seed:int=0,              # seed of the initial weights
                 ):
         super().__init__()
         one_of('projection', projection, PROJECTIONS)
@@ -67,7 +67,7 @@ class TokenHeads(nn.Module):
 def token_scale(code_length:int,        # l
                 vocabulary:int,         # v
                 margin:float,           # ArcFace's m in radians
-                probability:float=0.99, # of the whole code at the best place a sample can have, P
+                probability:float=0.99, # probability P of the whole code at the best place of a sample
                )->float:
     "Scale at which all tokens of a perfect sample are right with a probability (CosFace's bound, for v centres)"
     error = (1 - probability)/code_length
@@ -151,7 +151,7 @@ class CodedIdentities(nn.Module):
         rows = self.gather(labels) if targets is None else targets
         return (F.normalize(features)*rows.to(features.dtype)).sum(1)
 
-    def tokens(self, labels:torch.Tensor, # (n,) int64; on a CPU out of range is an error that says so
+    def tokens(self, labels:torch.Tensor, # (n,) int64; on a CPU a label out of range is an error
               )->torch.Tensor:            # (n, l) int64
         "The code of each label"
         if labels.device.type == 'cpu' and len(labels) and (labels.min() < 0 or labels.max() >= self.num_classes):
@@ -193,7 +193,7 @@ def _token_margin(margin, scale, code_length, vocabulary):
 class TokenSoftmaxes(CodedIdentities):
     "The trained half of the head: what each token reads from a feature"
     def __init__(self, embedding_size, codes, vocabulary, vectors=None, projection='mlp', scale=None, margin=0.1,
-                 token_weights=1., head_size=128, seed=0): # as `GIFHead`
+                 token_weights=1., head_size=128, seed=0): # arguments of `GIFHead`
         super().__init__(embedding_size, codes, vocabulary, vectors)
         self.margin = _token_margin(margin, scale, self.code_length, vocabulary)
         self.heads = TokenHeads(embedding_size, self.code_length, vocabulary, projection, head_size, seed)
@@ -238,7 +238,7 @@ class GIFHead(TokenSoftmaxes):
                  token_weights=1.,           # lambda: a number or one for each token; 0 switches the token loss off
                  negative_scale:float=16.,   # s of the push
                  head_size:int=128,          # k of `TokenHeads`
-                 seed:int=0,                 # of the initial weights
+                 seed:int=0,                 # seed of the initial weights
                 ):
         super().__init__(embedding_size, codes, vocabulary, vectors, projection, scale, margin, token_weights,
                          head_size, seed)

@@ -15,7 +15,7 @@ from torch import nn
 
 # %% ../../nbs/40_losses/10_margins.ipynb #feb35420
 def at_least_float32(x:torch.Tensor, # any floating type
-                    )->torch.Tensor: # float32, or float64 where it is that
+                    )->torch.Tensor: # the same in float32; float64 stays
     "The precision in which losses are computed"
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
@@ -114,7 +114,7 @@ class MagFace(Margin):
     def __init__(self,
                  s:float=None,
                  m:float=None,         # margin at the largest norm
-                 m_low:float=None,     # margin at the smallest norm; None: the paper's 0.45/0.8 of m
+                 m_low:float=None,     # margin at the smallest norm; None: m times 0.45/0.8, as in the paper
                  norm_low:float=10.,   # l_a
                  norm_high:float=110., # u_a
                  weight:float=35.,     # lambda_g of the regulariser
@@ -152,7 +152,7 @@ class AdaFace(Margin):
                  s:float=None,
                  m:float=None,
                  h:float=0.333,       # concentration of the standardised norm
-                 momentum:float=0.99, # of the running mean and deviation of the norms
+                 momentum:float=0.99, # momentum of the running mean and deviation of the norms
                 ):
         super().__init__(s, m)
         self.h = h
@@ -179,7 +179,7 @@ class CurricularFace(Margin):
     def __init__(self,
                  s:float=None,
                  m:float=None,
-                 momentum:float=0.99, # of t
+                 momentum:float=0.99, # momentum of t
                 ):
         super().__init__(s, m)
         self.momentum = momentum

@@ -155,7 +155,7 @@ def triplet_loss(features:torch.Tensor, # (n, d), any length
 # %% ../../nbs/40_losses/55_pair_losses.ipynb #f094e814
 class Triplet(PairLoss):
     "An anchor nearer to its positive than to a negative, by a margin (Schroff et al. 2015)"
-    def __init__(self, margin:float=0.2): # in squared distance
+    def __init__(self, margin:float=0.2): # margin in squared distance
         super().__init__(margin=_positive('margin', margin, 0.2))
     def forward(self, features, labels): return triplet_loss(features, labels, **self.settings)
 
@@ -172,10 +172,10 @@ def _library(part):
 class MetricLoss(PairLoss):
     "A loss of pytorch-metric-learning with one value per sample"
     def __init__(self,
-                 loss:nn.Module,       # of pytorch_metric_learning.losses; its reducer is replaced
-                 miner:nn.Module=None, # of pytorch_metric_learning.miners
-                 length:float=1.,      # of the features that the loss is given
-                 **settings,           # shown
+                 loss:nn.Module,       # loss of pytorch_metric_learning.losses; its reducer is replaced
+                 miner:nn.Module=None, # miner of pytorch_metric_learning.miners
+                 length:float=1.,      # length of the features that the loss is given
+                 **settings,           # settings to show
                 ):
         super().__init__(**settings)
         reducers = _library('reducers')

@@ -75,7 +75,7 @@ class ClassShard(nn.Module):
                  embedding_size:int,   # d
                  num_classes:int,      # C of all processes
                  sample_rate:float=1., # share of the identities that takes part in a step
-                 seed:int=0,           # of the first weights and of the draws
+                 seed:int=0,           # seed of the first weights and of the draws
                 ):
         super().__init__()
         self.rank, self.processes = world()
@@ -127,7 +127,7 @@ class PartialFC(ClassShard):
                  num_classes:int,      # C, at least 2 and at least one for each process
                  sample_rate:float=1., # share of the identities that takes part in a step, above 0, up to 1
                  margin:Margin=None,   # ArcFace() unless given
-                 seed:int=0,           # of the first weights and of the draws
+                 seed:int=0,           # seed of the first weights and of the draws
                 ):
         super().__init__(embedding_size, num_classes, sample_rate, seed)
         self.margin = ArcFace() if margin is None else margin

@@ -39,9 +39,9 @@ def _terms(n, variant, normalise):
 # %% ../../nbs/40_losses/30_ptsa.ipynb #35329fbb
 class _Space(NamedTuple):
     "A batch in one space"
-    points: torch.Tensor|None # of which lengths carry a gradient; None: lengths are looked up
+    points: torch.Tensor|None # points whose distances carry a gradient; None: lengths are looked up
     distances: torch.Tensor   # (n, n) without gradient
-    scale: torch.Tensor|float # that distances and lengths are divided by
+    scale: torch.Tensor|float # divisor of distances and lengths
     tree: torch.Tensor        # (n - 1, 2) pairs
 
     def lengths(self, pairs):
@@ -101,7 +101,7 @@ def isa_loss(images:torch.Tensor,     # (n, c, h, w) clean pixels in -1..1
 # %% ../../nbs/40_losses/30_ptsa.ipynb #e368ad9c
 def structure_discrepancy(images:torch.Tensor,     # (n, ...) pixels
                           features:torch.Tensor,   # (n, d) features of the same samples
-                          variant:str='symmetric', # as in `isa_loss`
+                          variant:str='symmetric', # one of VARIANTS, as in `isa_loss`
                          )->tuple[float, float]:   # raw (grows with n), normalised (a share of the mean distance)
     "Discrepancy of two structures, to be compared across batch sizes in its second form"
     with torch.no_grad():

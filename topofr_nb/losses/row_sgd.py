@@ -61,7 +61,7 @@ class RowSGD(torch.optim.SGD):
 def _norm(grads): return torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(grad) for grad in grads]))
 
 @torch.no_grad()
-def clip_gradients(parameters,     # of the whole model, in the same order in every process
+def clip_gradients(parameters,     # parameters of the whole model, in the same order everywhere
                    max_norm:float, # above 0
                   )->torch.Tensor: # 0-d norm before clipping, of the whole model, the same in every process
     "`torch.nn.utils.clip_grad_norm_` for sparse gradients and for models with shards in other processes"

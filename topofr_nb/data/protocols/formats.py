@@ -104,14 +104,14 @@ def _named(found, name):
     return found if name is None else replace(found, name=name)
 
 # %% ../../../nbs/10_data/40_protocols/50_formats.ipynb #b99fce9c
-def open_protocol(protocol:str|None=None,       # of PROTOCOLS; None recognises what `pairs`, or else `root`, is
+def open_protocol(protocol:str|None=None,       # name from PROTOCOLS; None recognises `pairs`, or else `root`
                   pairs:str|Path|None=None,     # a pair list, a .bin, or a protocol's folder
                   root:str|Path|None=None,      # folder of a list's images, or of a protocol
                   image_size:int=112,           # height and width in pixels
-                  seed:int=0,                   # of a twin
-                  size:int|None=None,           # of a twin, in its unit; None: its default
-                  cache:str|Path|None=None,     # where twins are drawn; None: the folder of the caches
-                  progress:bool=True,           # show a bar when drawing a twin takes more than a second
+                  seed:int=0,                   # seed of a twin
+                  size:int|None=None,           # size of a twin, in its unit; None: its default
+                  cache:str|Path|None=None,     # folder in which twins are drawn; None: the folder of the caches
+                  progress:bool=True,           # whether a bar is shown when a twin takes more than a second
                   crop:str='auto',              # one of data.fetch.CROPS: whether pictures of LFW are cut
                  )->Protocol:
     "What is to be scored, by name, by files, or both"

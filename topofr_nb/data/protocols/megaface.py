@@ -27,15 +27,15 @@ class IdentificationSet(ProtocolSet):
     probe_index:torch.Tensor       # (q,) int64 rows of images
     probe_labels:torch.Tensor      # (q,) int64: person of each probe
     distractor_index:torch.Tensor  # (k,) int64 rows of images
-    name:str                       # shown with the scores
+    name:str                       # name beside the scores
     people:frozenset = frozenset() # names of the people of the probes; distractors are strangers
     lists:tuple = ()               # text files that were read
 
     def __len__(self): return len(self.images)
 
-    def describe(self)->str: # in one line: who is searched among how many
+    def describe(self)->str: # one line: who is searched among how many
         people = len(self.probe_labels.unique())
-        probes = f'{len(self.probe_index):,} probes of {people:,} people'
+        probes = f'{len(self.probe_index):,} probes of {people:,} {"person" if people == 1 else "people"}'
         return f'{self.name}: {probes}, {len(self.distractor_index):,} distractors'
 
 # %% ../../../nbs/10_data/40_protocols/30_megaface.ipynb #4d2a2132
@@ -119,8 +119,8 @@ def _located(path, names, images):
     return list(map(str, found))
 
 # %% ../../../nbs/10_data/40_protocols/30_megaface.ipynb #5e7a0ac3
-def read_megaface(folder:str|Path,           # with facescrub_images/, megaface_images/ and their lists
-                  distractors:int|None=None, # how many; None takes the longest list
+def read_megaface(folder:str|Path,           # folder with facescrub_images/, megaface_images/ and their lists
+                  distractors:int|None=None, # number of distractors; None takes the longest list
                   image_size:int=112,        # height and width, in pixels
                  )->IdentificationSet:
     "MegaFace's probes and distractors without the noise, images read when they are needed"

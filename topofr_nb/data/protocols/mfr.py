@@ -30,16 +30,17 @@ class GroupSet(ProtocolSet):
 
     def __len__(self): return len(self.labels)
 
-    def pairs(self)->int: # how many are compared
+    def pairs(self)->int: # number of pairs that are compared
         n = len(self)
         if self.masked is None: return n*(n - 1)//2
         hidden = int(self.masked.sum())
         return hidden*(n - hidden)
 
-    def describe(self)->str: # in one line: who is compared, and at which rate
+    def describe(self)->str: # one line: who is compared, and at which rate
         people = len(self.labels.unique())
-        images = f'{len(self):,} images of {people:,} people'
-        return f'{self.name}: {images}, {self.pairs():,} pairs, scored at FAR {self.far:g}'
+        images = f'{len(self):,} images of {people:,} {"person" if people == 1 else "people"}'
+        pairs = f'{self.pairs():,} pair{"" if self.pairs() == 1 else "s"}'
+        return f'{self.name}: {images}, {pairs}, scored at FAR {self.far:g}'
 
 # %% ../../../nbs/10_data/40_protocols/35_mfr.ipynb #a514b68e
 class GroupSets(ProtocolSets): "Several `GroupSet` by name"

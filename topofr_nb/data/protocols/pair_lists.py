@@ -56,7 +56,7 @@ def _misfit(words):
 # %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #cfca7aa2
 def read_flags(texts:Sequence[str] # n flags, or folds with 0 for two people
               )->tuple[np.ndarray, np.ndarray|None]: # (n,) bool: one person; (n,) int64 folds or None
-    "What the last column of a list says; ValueError holds the position of a flag that does not fit"
+    "Flags and folds in the last column of a list; ValueError holds the position of a flag that does not fit"
     words = [text.casefold() for text in texts]
     distinct = set(words)
     if yes := next((yes for yes, no in FLAGS if distinct <= {yes, no}), None):
@@ -118,7 +118,7 @@ def _is_path_line(fields):
 @dataclass(frozen=True)
 class PairForm:
     "How a line of a list looks"
-    lines:str      # in words
+    lines:str      # the lines in words
     lists:str      # who publishes this form
     fits:Callable  # fields of a line -> bool
 
@@ -136,7 +136,7 @@ KNOWN_FORMS = '; '.join(f'{form.lines} ({form.lists})' for form in PAIR_FORMS.va
 # %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #5839e687
 CFP_HINT = 'Numbers of images, as in CFP: name the folder that contains Pair_list_F.txt and Split instead'
 
-def choose_form(path:str|Path, # for errors
+def choose_form(path:str|Path, # the list, for errors
                 rows:list[tuple[int, list[str]]], # numbered fields
                )->str:         # key of `PAIR_FORMS`
     "The one form that all lines have; ValueError names the line that breaks the form of the others, or the candidates"

@@ -61,17 +61,18 @@ class PairSet(ProtocolSet):
     index_a:torch.Tensor           # (n,) int64, first image of each pair
     index_b:torch.Tensor           # (n,) int64, second image
     same:torch.Tensor              # (n,) bool, the same person
-    name:str = 'pairs'             # shown in tables
+    name:str = 'pairs'             # name in tables
     people:frozenset = field(default=frozenset(), repr=False) # names of the people, empty when unknown
     files:tuple = field(default=(), repr=False) # lists and images, empty for procedural faces
     folds:torch.Tensor|None = None # (n,) int64, fold of each pair; None where the list has none
-    form:str = ''                  # of the list, in words
+    form:str = ''                  # form of the list, in words
 
     def __len__(self): return len(self.same)
 
     def describe(self)->str:
         "In one line: what is compared, and how it was recognised"
-        folds = 'no folds in the list' if self.folds is None else f'{len(self.folds.unique())} folds in the list'
+        count = 0 if self.folds is None else len(self.folds.unique())
+        folds = f'{count or "no"} fold{"" if count == 1 else "s"} in the list'
         about = '; '.join(text for text in (self.form, folds) if text)
         return f'{self.name}: {len(self):,} pairs of {len(self.images):,} images; {about}'
 
@@ -106,21 +107,21 @@ class ProtocolSets(dict):
     "Several protocol sets by name"
     def __init__(self,
                  sets:dict,      # name: set
-                 name:str='',    # of the whole
+                 name:str='',    # name of the whole
                 ):
         super().__init__(sets)
         self.name = name
 
     @property
-    def files(self)->tuple: # of all sets, each once
+    def files(self)->tuple: # files of all sets, each once
         return tuple(dict.fromkeys(path for part in self.values() for path in part.files))
 
     @property
-    def people(self)->frozenset: # of all sets; empty when one of them does not know
+    def people(self)->frozenset: # people of all sets; empty when one set does not know its own
         known = [part.people for part in self.values()]
         return frozenset().union(*known) if all(known) else frozenset()
 
-    def describe(self)->str: # in one line
+    def describe(self)->str: # one line
         return '; '.join(part.describe() for part in self.values())
 
 # %% ../../../nbs/10_data/40_protocols/10_pairs.ipynb #0e6fc101
@@ -222,11 +223,11 @@ class ImageFiles(Dataset):
 def file_pairs(a:Sequence[Path],   # (n,) first files
                b:Sequence[Path],   # (n,) second files
                same:np.ndarray,    # (n,) bool
-               name:str,           # shown in tables
+               name:str,           # name in tables
                people:Iterable[str]=(), # names of the people
                image_size:int=112, # height and width in pixels
                folds:np.ndarray|None=None, # (n,) int64
-               form:str='',        # of the list, in words
+               form:str='',        # form of the list, in words
                lists:Iterable[Path]=(), # the lists themselves
               )->PairSet:
     "A `PairSet` over image files, each read when it is needed"
@@ -292,9 +293,9 @@ def _fold_pairs(people, shots, n, generator):
     return _draw(n, positives, generator), _draw(n, negatives, generator)
 
 # %% ../../../nbs/10_data/40_protocols/10_pairs.ipynb #80f222d6
-def synthetic_pairs(num_pairs:int=6000,         # in 10 balanced folds: a multiple of 20
+def synthetic_pairs(num_pairs:int=6000,         # number of pairs in 10 balanced folds: a multiple of 20
                     image_size:int=112,         # height and width in pixels
-                    seed:int=0,                 # of the faces and of the pairs
+                    seed:int=0,                 # seed of the faces and of the pairs
                     first_identity:int=10**9,   # the people are numbered from here
                     shots:int=6,                # images per person, 2 or more
                     **nuisance,                 # factors of `SyntheticFaces`

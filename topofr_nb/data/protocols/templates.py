@@ -36,14 +36,17 @@ class TemplateSet(ProtocolSet):
     same:torch.Tensor             # (p,) bool
     galleries:dict                # {"G1": (template ids (g,) int64, subjects (g,) int64), ...}; may be empty
     probes:tuple|None             # (template ids (q,) int64, subjects (q,) int64)
-    name:str                      # shown with the scores
+    name:str                      # name beside the scores
     lists:tuple=()                # text files that were read
 
     def __len__(self): return len(self.template_ids)
 
-    def describe(self)->str: # in one line: what is compared
+    def describe(self)->str: # one line: what is compared
         templates = f'{len(self.template_ids.unique()):,} templates of {len(self):,} images'
-        searched = f'{len(self.probes[0]):,} probes in {", ".join(self.galleries)}' if self.probes else 'no probes'
+        searched = 'no probes'
+        if self.probes:
+            count = len(self.probes[0])
+            searched = f'{count:,} probe{"" if count == 1 else "s"} in {", ".join(self.galleries)}'
         return f'{self.name}: {len(self.same):,} pairs of templates; {templates}; {searched}'
 
     def subset(self, n:int,        # number of pairs
@@ -120,7 +123,7 @@ def _read_images(folder, kind):
     return paths, landmarks, template_ids, media_ids, torch.from_numpy(scores).float()
 
 # %% ../../../nbs/10_data/40_protocols/25_templates.ipynb #9b7de5fb
-def read_ijb(folder:str|Path,      # with meta/ and loose_crop/
+def read_ijb(folder:str|Path,      # folder with meta/ and loose_crop/
              name:str|None=None,   # "ijbb" or "ijbc"; None recognises it from the files
              image_size:int=112,   # height and width of the aligned images, in pixels
             )->TemplateSet:
@@ -167,10 +170,10 @@ def _write_subjects(aside, kind, templates, names):
 
 # %% ../../../nbs/10_data/40_protocols/25_templates.ipynb #c8bf8950
 def write_ijb(folder:str|Path,         # a new folder
-              templates:TemplateSet,   # its name says "ijbb" or "ijbc"; its images are not used
+              templates:TemplateSet,   # templates of name "ijbb" or "ijbc"; the images are not used
               encoded:Iterable[bytes], # (n,) image files
               landmarks:torch.Tensor,  # (n, 5, 2) pixels, x to the right, y down
-              suffix:str='.jpg',       # of the image files
+              suffix:str='.jpg',       # ending of the image files
              ):
     "Write a `TemplateSet` as a folder for `read_ijb`"
     kind, n = one_of('name', templates.name, GALLERIES), len(templates)

@@ -23,12 +23,12 @@ BAND = 10**9                     # identities of a twin: k*BAND..(k + 1)*BAND - 
 SIZE = 112                       # height and width of a drawn face, in pixels
 Row = tuple[int, int, dict]      # identity, shot, nuisance that is pinned
 
-def people(first:int,                  # of a band
-           count:int,                  # how many
-           seed:int=0,                 # of the population
-           keep:Callable|None=None,    # from identity factors, name: (n,), to bool (n,); None keeps everybody
+def people(first:int,                  # first identity of a band
+           count:int,                  # number of people
+           seed:int=0,                 # seed of the population
+           keep:Callable|None=None,    # rule from identity factors, name: (n,), to bool (n,); None keeps everybody
           )->list[int]:                # identities, ascending
-    "The first people from `first` on who are as `keep` says; ValueError when the band ends before"
+    "The first people from `first` on whom `keep` accepts; ValueError when the band ends before"
     found, start = [], first
     last = (first//BAND + 1)*BAND
     while len(found) < count and start < last:
@@ -49,8 +49,8 @@ def _groups(rows):
 
 # %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #ae377248
 def draw(rows:list[Row],
-         seed:int=0,             # of the population
-         label:str|None=None,    # shown beside a bar; None shows no bar
+         seed:int=0,             # seed of the population
+         label:str|None=None,    # text beside a bar; None shows no bar
          chunk:int=2048,         # faces in memory
         )->Iterator[torch.Tensor]: # (3, 112, 112) uint8, in the order of the rows
     "Draw the faces of a plan; rows that pin the same nuisance are drawn together"
@@ -105,8 +105,8 @@ def _others(name, ids, seed):
     return other
 
 # %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #0256082d
-def pair_plan(name:str,  # of `CONDITIONS`
-              first:int, # identity
+def pair_plan(name:str,  # key of `CONDITIONS`
+              first:int, # first identity
               size:int,  # pairs: a multiple of 20, 40 or more
               seed:int=0,
              )->tuple[list[Row], list[bool]]: # 2*size rows, of which 2i and 2i + 1 are pair i; the same person
@@ -163,7 +163,7 @@ def _template_pairs(size, strangers):
     return pairs, same.flatten()
 
 # %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #3f21494b
-def template_plan(first:int,         # identity
+def template_plan(first:int,         # first identity
                   size:int,          # subjects, 2 or more
                   seed:int=0,
                   occlusion:float=.08, # probability in probes; IJB-C has more of it than IJB-B
@@ -185,7 +185,7 @@ def template_plan(first:int,         # identity
 
 # %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #59615fde
 def detector_scores(rows:list[Row],
-                    seed:int=0,      # of the population
+                    seed:int=0,      # seed of the population
                    )->torch.Tensor:  # (n,) float32, 0.1..1
     "A face detector's confidence, from the factors that make faces hard to find"
     f = row_factors(rows, seed)
@@ -194,7 +194,7 @@ def detector_scores(rows:list[Row],
     return score.clamp(.1, 1).float()
 
 # %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #b081c5f4
-def identification_plan(first:int, # identity
+def identification_plan(first:int, # first identity
                         size:int,  # distractors, 100 or more
                         seed:int=0,
                        )->tuple[list[Row], list[Row]]: # probes, distractors
@@ -213,7 +213,7 @@ def _childlike(f): return (f['head_height'] < .73) & (f['eye_open'] > .07) & (f[
 def _tone(quarter): return lambda f: (f['skin']*4).long() == quarter
 
 # %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #d3d2366c
-def group_plan(first:int, # identity
+def group_plan(first:int, # first identity
                size:int,  # people in each of the six subsets, 2 or more
                seed:int=0,
               )->tuple[list[Row], list[tuple]]: # faces, and of each: subset, person, name of the file, masked
@@ -243,7 +243,7 @@ def _studio(s, l, e, c):
                 noise=(0, 3), jpeg=100)
 
 # %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #814111b8
-def grid_plan(first:int, # identity
+def grid_plan(first:int, # first identity
               size:int,  # people, 2 or more
               seed:int=0,
              )->tuple[list[Row], list[str]]: # faces, and of each the path in K-FACE's tree

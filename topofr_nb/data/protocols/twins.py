@@ -124,7 +124,7 @@ TWINS = {
     'syn_kface':  Twin('K-FACE', 'accessory, light, expression, pose', 'people', 16, 30, _write_kface)}
 
 # %% ../../../nbs/10_data/40_protocols/45_twins.ipynb #5c8816d5
-def first_identity(name:str)->int: # of the twin's band
+def first_identity(name:str)->int: # first identity of the twin's band
     "Where the people of a twin begin; training begins at 0, the pairs of `synthetic_pairs` at 10^9"
     return BAND*(2 + list(TWINS).index(one_of('twin', name, TWINS)))
 
@@ -140,11 +140,11 @@ def _make(target, twin, about, label):
         if not (target/'twin.json').is_file(): raise
 
 # %% ../../../nbs/10_data/40_protocols/45_twins.ipynb #b501f536
-def make_twin(name:str,           # of `TWINS`
-              folder:str|Path,    # where the twin's folder `<name>-<size>-<seed>` lies, or will lie
-              size:int|None=None, # in the twin's unit; None is the table's default
-              seed:int=0,         # another seed, another population
-              progress:bool=True, # show a bar when it takes more than a second
+def make_twin(name:str,           # key of `TWINS`
+              folder:str|Path,    # place of the twin's folder `<name>-<size>-<seed>`
+              size:int|None=None, # size in the twin's unit; None is the table's default
+              seed:int=0,         # seed; another one draws another population
+              progress:bool=True, # whether a bar is shown when it takes more than a second
              )->Path:             # a .bin for pairs, else the folder, for the readers of the real formats
     "Draw a twin and write it in the benchmark's format, or find it; it is complete or absent"
     twin = TWINS[one_of('twin', name, TWINS)]
