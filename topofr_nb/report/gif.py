@@ -46,7 +46,7 @@ def run_codes(run:str,                      # name of a GIF run's folder
               out_dir:str|Path|None=None,   # folder of the runs; None: runs/ of the checkout
               homogenised:bool=True,        # False: the vectors as the encoder gave them
              )->IdentityTable:              # codes, vocabulary, vectors
-    "What the identities of a run are coded by"
+    "The codes of a run's identities, and the vectors they were made from"
     folder, recipe = run_recipe(run, out_dir)
     faces, cpu = open_training_data(recipe).load(False), pick_device('cpu')
     if homogenised: return identity_table(recipe, faces, folder, cpu, False)
@@ -57,7 +57,7 @@ def run_codes(run:str,                      # name of a GIF run's folder
 def code_table(runs,                       # from `run_table`, GIF runs
                out_dir:str|Path|None=None, # folder of the runs; None: runs/ of the checkout
               ):                           # pandas.DataFrame: variant and means over seeds
-    "What codes are like: length, vocabulary, share of the space, identities sharing a code, imbalance"
+    "Properties of codes: length, vocabulary, share of the space, identities sharing a code, imbalance"
     rows = []
     for row in runs[runs.train_seconds.notna()].itertuples():
         codes, v, _ = run_codes(row.run, out_dir)
@@ -99,8 +99,8 @@ def time_steps(variants:dict,  # name -> recipe fields
 def _timed(plan):
     "Two functions that return the seconds of a step from the untrained model, and of its head"
     recipe, faces, device = plan.run.recipe, plan.faces, plan.device
-    table = identity_table(recipe, faces, plan.run.folder, device,
-                           False) if METHODS[recipe.method].head == 'gif' else None
+    coded = METHODS[recipe.method].head == 'gif'
+    table = identity_table(recipe, faces, plan.run.folder, device, False) if coded else None
     model = build_model(recipe, faces.num_classes, table).to(device).train()
     optimizer = make_optimizer(model, recipe)
     first = next(iter(RunOrder(len(faces), recipe.batch_size, recipe.seed, 1)))
@@ -126,8 +126,8 @@ def steps_in_time(times,                        # from `time_steps`
                   reference:str='full softmax', # whose time all have
                  )->dict:                       # variant -> steps
     "How many steps each method takes in the time of the reference's run, to a thirtieth of its steps"
-    table, steps = times.pivot(index='round', columns='variant',
-                               values='step'), int(times[times.variant == reference].steps.iloc[0])
+    table = times.pivot(index='round', columns='variant', values='step')
+    steps = int(times[times.variant == reference].steps.iloc[0])
     grain = max(1, steps//30)
     ratio = {name: float((table[reference]/table[name]).median()) for name in times.variant.unique()}
     return {name: steps if name == reference else steps + round(steps*(r - 1)/grain)*grain

@@ -77,8 +77,8 @@ def feature_means(run:str,                    # name of a run's folder
     backbone, faces = load_backbone(folder/'last.safetensors', device)[0], open_training_data(recipe).load(False)
     sums = torch.zeros(faces.num_classes, recipe.embedding_size)
     for rows in torch.arange(len(faces)).split(4096):
-        sums.index_add_(0, faces.labels[rows], F.normalize(embed(backbone, faces.images(rows.tolist()), device=device,
-                                                                 flip='none')))
+        features = embed(backbone, faces.images(rows.tolist()), device=device, flip='none')
+        sums.index_add_(0, faces.labels[rows], F.normalize(features))
     return sums
 
 # %% ../../nbs/70_report/67_gif_separation.ipynb #5a297d1b
@@ -93,8 +93,8 @@ def separations(runs,                       # from `run_table`: RIVALS; unfinish
     for row in runs[runs.train_seconds.notna()].itertuples():
         if row.variant == 'GIF':
             vectors = run_codes(row.run, out_dir).vectors
-            add(RANDOM, row.seed, torch.randn(vectors.shape,
-                                              generator=seeded_generator(row.seed, 'random directions')))
+            draw = seeded_generator(row.seed, 'random directions')
+            add(RANDOM, row.seed, torch.randn(vectors.shape, generator=draw))
             add(CODED, row.seed, run_codes(row.run, out_dir, homogenised=False).vectors)
             add(CODES, row.seed, vectors)
         else: add(f'{row.variant}, class weights', row.seed, class_weights(row.run, out_dir))
@@ -122,8 +122,8 @@ def plot_ranges(table,        # from `separation_table`
         ax.plot(rows.least, [i]*len(rows), 'o', ms=4, color=colour)
         ax.plot(rows['mean'].mean(), i, '|', ms=10, color=colour)
     ax.set(xlim=(0, 2), ylim=(len(names) - 0.5, -0.5), yticks=range(len(names)), yticklabels=names, title=title,
-           xlabel='distance of two identities on the unit sphere (dot: least of a seed, tick: mean, line: to the '
-                  'largest)')
+           xlabel='distance of two identities on the unit sphere '
+                  '(dot: least of a seed, tick: mean, line: to the largest)')
     return fig
 
 # %% ../../nbs/70_report/67_gif_separation.ipynb #b495438c

@@ -16,11 +16,10 @@ from ..core import one_of, project_root
 
 # %% ../../nbs/70_report/10_published.ipynb #65019445
 PAPERS = {
-    'topofr': 'Dan et al., TopoFR: A Closer Look at Topology Alignment on Face Recognition, NeurIPS 2024, arXiv '
-              '2410.10587',
-    'unpg': 'Jung et al., Unified Negative Pair Generation toward Well-discriminative Feature Space for Face '
-            'Recognition, '
-            '2022, arXiv 2203.11593',
+    'topofr': 'Dan et al., TopoFR: A Closer Look at Topology Alignment on Face Recognition, NeurIPS 2024, '
+              'arXiv 2410.10587',
+    'unpg': 'Jung et al., Unified Negative Pair Generation toward Well-discriminative Feature Space for '
+            'Face Recognition, 2022, arXiv 2203.11593',
     'gif': 'Ebrahimi et al., GIF: Generative Inspiration for Face Recognition at Scale, CVPR 2025, arXiv 2505.03012',
 }
 COLUMNS = ['paper', 'table', 'training_data', 'backbone', 'method', 'metric', 'value']
@@ -121,18 +120,18 @@ def compare(measured:dict,         # method -> {metric: value or text}, in the u
     for column in ('paper', 'table'):
         several = list(dict.fromkeys(reference[column]))
         if len(several) > 1:
-            raise ValueError(f"reference holds more than one {column}: {', '.join(several)}. Choose one with "
-                             f"published(...)")
+            raise ValueError(f"reference holds more than one {column}: {', '.join(several)}. "
+                             'Choose one with published(...)')
     rows = {}
     for row in reference.itertuples(index=False):
         rows.setdefault((row.method, 'published', row.training_data, row.backbone), {})[row.metric] = row.value
     for method, scores in measured.items():
-        unusable = [metric for metric, value in scores.items() if not isinstance(value, str)
-                    and not math.isfinite(value)]
+        numbers = {metric: value for metric, value in scores.items() if not isinstance(value, str)}
+        unusable = [metric for metric, value in numbers.items() if not math.isfinite(value)]
         if unusable:
-            raise ValueError(f'measured value {scores[unusable[0]]!r} of {unusable[0]} for {method} is not a '
-                             f'finite number')
+            wrong = f'{numbers[unusable[0]]!r} of {unusable[0]} for {method}'
+            raise ValueError(f'measured value {wrong} is not a finite number')
         rows[(method, scale.strip(), training_data, backbone)] = dict(scores)
     names = ['method', 'scale', 'training_data', 'backbone']
-    return pd.DataFrame([dict(zip(names, row, strict=True)) | scores for row, scores in rows.items()], columns=None
-                        if rows else names)
+    lines = [dict(zip(names, row, strict=True)) | scores for row, scores in rows.items()]
+    return pd.DataFrame(lines, columns=None if rows else names)

@@ -35,7 +35,7 @@ SMALL = dict(smoke=dict(max_steps=8, eval_pairs=100),
 SEEDS = dict(smoke=[0], laptop=[0, 1, 2, 3, 4], paper=[0])
 
 def topofr_base(given:dict,        # scale, data, pairs and out_dir: the notebook's parameters
-                backbone:str='r50', # at scale "paper"
+                backbone:str='r50', # network at scale "paper"
                 scored:bool=True,  # the notebook wants accuracies: faces of your own need pairs then
                )->dict:            # recipe fields
     "Recipe fields that all runs of TopoFR's tables and figures share"
@@ -49,14 +49,14 @@ def topofr_base(given:dict,        # scale, data, pairs and out_dir: the noteboo
 def alignment_weight(scale:str,         # "stored", "smoke", "laptop" or "paper"
                      alpha:float|None=None, # a weight of your own
                     )->dict:            # recipe fields
-    "The weight of the alignment: yours, else 10 at `laptop` and the recipe's at the other scales"
+    "The weight of the alignment: yours, otherwise 10 at `laptop` and the recipe's at the other scales"
     weight = 10. if alpha is None and trained_scale(scale) == 'laptop' else alpha
     return {} if weight is None else dict(alpha=weight)
 
 # %% ../../nbs/70_report/50_topofr.ipynb #bf9c6ae7
 def scored_images(recipe:Recipe # resolved
                  )->tuple:      # images, items uint8 (3, h, w) or (image, label); and what they are
-    "The images that a run is scored on, else those that it is trained on"
+    "The images that a run is scored on, otherwise those that it is trained on"
     target = open_target(recipe, progress=False)
     if target is None:
         faces = open_training_data(recipe).dataset
@@ -121,12 +121,12 @@ def plot_discrepancies(values, # from `batch_discrepancies`
     names = list(dict.fromkeys(values.variant))
     fig, axes = subplots(1, 2, height=0.42*len(names) + 1.1, sharey=True)
     for ax, column in zip(axes, ('raw', 'normalised'), strict=True):
-        bins = np.geomspace(values[column].min(), values[column].max(),
-                            60) if column == 'raw' else np.linspace(0, values[column].max(), 60)
+        least, most = values[column].min(), values[column].max()
+        bins = np.geomspace(least, most, 60) if column == 'raw' else np.linspace(0, most, 60)
         for i, name in enumerate(names):
             _ridge(ax, values[values.variant == name][column], bins, len(names) - 1 - i, name in CONTROLS)
-        ax.set(xlabel=f'{xlabel}, {column}', yticks=range(len(names)), yticklabels=names[::-1], xscale='log'
-               if column == 'raw' else 'linear')
+        ax.set(xlabel=f'{xlabel}, {column}', yticks=range(len(names)), yticklabels=names[::-1],
+               xscale='log' if column == 'raw' else 'linear')
     fig.suptitle(title, fontsize=10)
     return fig
 
@@ -158,8 +158,9 @@ def control_sentence(values,    # from `batch_discrepancies`
                     )->str:
     "In how many seeds a variant lies below each control"
     means = seed_means(values).pivot(index='seed', columns='variant', values=column)
-    below = [f'below {control} ({means[control].mean():.2g}) in {(means[a] < means[control]).sum()} of '
-             f'{len(means)} seeds' for control in CONTROLS]
+    seeds = f'{len(means)} seed' if len(means) == 1 else f'{len(means)} seeds'
+    below = [f'below {control} ({means[control].mean():.2g}) in {(means[a] < means[control]).sum()} of {seeds}'
+             for control in CONTROLS]
     return f'{column}, {a} ({means[a].mean():.2g}): {", ".join(below)}.'
 
 # %% ../../nbs/70_report/50_topofr.ipynb #42883bf6

@@ -47,15 +47,15 @@ def whisker_variants()->dict: # name -> recipe fields
 def kface_variants()->dict: # name -> recipe fields
     "UNPG and its rivals"
     methods = {'ArcFace': 'arcface', 'SN-pair': 'sn_pair', 'MS-loss': 'multi_similarity', 'MixFace': 'mixface',
-               'Circle loss': 'circle',
-               'ArcFace + UNPG': 'unpg'}
+               'Circle loss': 'circle', 'ArcFace + UNPG': 'unpg'}
     return {name: dict(method=method, whisker=1., images_per_identity=1) for name, method in methods.items()}
 
 # %% ../../nbs/70_report/60_unpg.ipynb #a7aca9be
 def casia_variants(scale:str)->dict: # name -> recipe fields
     "The re-run of UniTSFace"
-    return {'ArcFace': _head('ArcFace', scale), 'CosFace': _head('CosFace', scale), 'UNPG': _head('ArcFace', scale,
-                                                                                                  'unpg')}
+    return {'ArcFace': _head('ArcFace', scale),
+            'CosFace': _head('CosFace', scale),
+            'UNPG': _head('ArcFace', scale, 'unpg')}
 
 # %% ../../nbs/70_report/60_unpg.ipynb #9880120e
 def wdfs_variants(keep_every:int|None)->dict: # name -> recipe fields
