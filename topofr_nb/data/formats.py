@@ -18,8 +18,7 @@ from torch.utils.data import Dataset
 
 from ..core import one_of
 from .fetch import (CROPS, LFW_FACE, LFW_SIDE, CentreCrop, Olivetti, choose_crop,
-                                  file_sizes,
-                                  image_sizes, lfw_people)
+                                  file_sizes, image_sizes, lfw_people)
 from .folders import FaceFolder, as_path, choose_names, decode_all
 from .images import EXTENSIONS
 from .kface import TEST_PEOPLE, KFace, is_kface
@@ -150,8 +149,7 @@ def record_file(path:Path)->Path: # a .rec file, or a folder
 # %% ../../nbs/10_data/38_formats.ipynb #402f365e
 def _open_folder(path, options, nested=False):
     return FaceFolder(path, 1, options.image_size, options.people, options.exclude,
-                      left_out=options.left_out,
-                      nested=nested)
+                      left_out=options.left_out, nested=nested)
 
 def _open_kface(path, options):
     exclude = options.exclude if not isinstance(options.exclude, (str, Path)) else [options.exclude]

@@ -101,8 +101,7 @@ def write_shards(dataset:Dataset,      # set with `.labels` and `.num_classes`
     bar = tqdm(order, 'write', unit='image', delay=1, leave=False, disable=not progress)
     with folder_aside(folder) as aside:
         with wds.ShardWriter(str(aside/'shard-%06d.tar'), maxcount=per_shard, maxsize=float('inf'),
-                             verbose=0,
-                             mtime=0, encoder=False) as writer:
+                             verbose=0, mtime=0, encoder=False) as writer:
             for place, i in enumerate(bar):
                 data = encoded_image(dataset, i, quality)
                 writer.write({'__key__': f'{place:08d}', extension(data)[1:]: data, 'cls': b'%d'%labels[i]})

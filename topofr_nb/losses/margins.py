@@ -112,7 +112,7 @@ class MagFace(Margin):
     needs_norms = True
 
     def __init__(self,
-                 s:float=None,
+                 s:float=None,         # scale
                  m:float=None,         # margin at the largest norm
                  m_low:float=None,     # margin at the smallest norm; None: m times 0.45/0.8, as in the paper
                  norm_low:float=10.,   # l_a
