@@ -34,7 +34,7 @@ def static_curves(metrics:list[dict] # `Run.metrics`
     fig, axes = subplots(2, 4, height=3.9)
     for ax, (key, title) in zip(axes.flat, CURVES.items()):
         x, y = curve(metrics, key)
-        ax.plot(x, y, lw=1.2)
+        ax.plot(x, y, lw=1.2, marker='o' if len(x) < 10 else '', markersize=3)
         ax.set_title(title.replace(': ', '\n'), fontsize=8)
     for ax in axes.flat[len(CURVES):]: ax.axis('off')
     fig.supxlabel('step', fontsize=9)

@@ -82,7 +82,7 @@ def scored_sentence(result, recipe, scoring)->str: # result and Recipe|None of `
     found = result.summary()
     part = f"{found['pairs']:,} of {found['total_pairs']:,} pairs of " if 'total_pairs' in found else ''
     doubt = f' **In doubt:** {result.doubt}' if result.doubt else ''
-    return f"{network} on {part}{found['protocol']}{doubt}"
+    return f"{network}, scored on {part}{found['protocol']}{doubt}"
 
 # %% ../../nbs/70_report/40_run.ipynb #9625e3fc
 def roc_curves(run:Run)->dict: # name -> (scores, same); empty where nothing was verified

@@ -9,7 +9,7 @@ __all__ = ['ONNX_VALUES', 'ONNX_ONLY', 'Scoring', 'make_scoring', 'last_checkpoi
 # %% ../../nbs/60_training/50_evaluate.ipynb #de4e3f16
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -116,14 +116,15 @@ def network_sentence(scoring:Scoring)->str: # Markdown
 
 # %% ../../nbs/60_training/50_evaluate.ipynb #561c2537
 def _open_scored(scoring, model, recipe, progress):
-    "What is scored, with images at the size of the network"
+    "What is scored, with images at the size of the network; of how many pairs it is a part, None for other sets"
     size = recipe.image_size if recipe else model.image_size or 112
     seed = scoring.seed if scoring.seed is not None else recipe.seed if recipe else 0
     asked = {name: getattr(scoring, name) for name in ('data', 'pairs', 'protocol', 'protocol_size', 'eval_pairs')}
     own = ('minority', 'identities', 'shots', 'crop') # of the run: what its training set was, and how it was cut
     more = {name: getattr(recipe, name) for name in own} if recipe else {}
     target = open_target(Target(**asked, **more, image_size=size, seed=seed, cache=scoring.cache), progress)
-    return target.subset(scoring.eval_pairs) if scoring.eval_pairs and isinstance(target, PairSet) else target
+    if not isinstance(target, PairSet): return target, None
+    return target.subset(scoring.eval_pairs) if scoring.eval_pairs else target, len(target)
 
 def score_checkpoint(scoring:Scoring,     # from `make_scoring`
                      progress:bool=True,  # show a bar
@@ -133,10 +134,11 @@ def score_checkpoint(scoring:Scoring,     # from `make_scoring`
     device = pick_device(scoring.device)
     out = writable_folder(scoring.out_dir or path.parent, 'out_dir', 'a folder where you may create files')
     model, recipe = load_model(scoring, device)
-    target = _open_scored(scoring, model, recipe, progress)
+    target, total = _open_scored(scoring, model, recipe, progress)
     embedder = Embedder(device, scoring.batch_size, scoring.flip, scoring.precision, progress=progress)
     seconds = None if scoring.eval_pairs else scoring.eval_seconds
     result = score(model, target, embedder, out, f'{path.parent.name}/{path.name}', seconds)
+    if total: result = replace(result, total_pairs=total)
     what = dict(checkpoint=path.name, run=path.parent.name, data=Path(scoring.data).name, flip=scoring.flip)
     summary = what | result.summary() | dict(network=getattr(model, 'said', []))
     with write_aside(out/'evaluation.json') as aside: aside.write_text(json.dumps(summary, indent=1))
