@@ -43,7 +43,7 @@ def fetch_lfw(data_home:str|Path|None=None, # folder of the downloads; None: sci
               split:str='10_folds',         # pair list: "10_folds", "train" or "test"
               funneled:bool=True,           # images aligned by funneling, or the originals
              )->tuple[Path, Path]:          # folder of the people, pair list
-    "LFW where scikit-learn keeps it; FileNotFoundError says where it looked"
+    "LFW where scikit-learn keeps it; FileNotFoundError names the places that were searched"
     name = LFW_LISTS[one_of('LFW split', split, LFW_LISTS)]
     home = _home(data_home)
     folder = home/'lfw_home'/('lfw_funneled' if funneled else 'lfw')

@@ -148,7 +148,7 @@ class KFace(LabelledFiles):
 _FILE = re.compile(r'([^/]+)/S\d{3}/L\d{1,2}/E\d{2}/C\d{1,2}\.jpg')
 
 def _pair(fields):
-    "Two paths, whether they are of the same person, and the people; ValueError says what is wrong"
+    "Two paths, whether they are of the same person, and the people; ValueError tells what is wrong"
     a, b, same = fields
     people = [_FILE.fullmatch(side)[1] for side in (a, b)]
     if (people[0] == people[1]) != {'0': False, '1': True}[same]:

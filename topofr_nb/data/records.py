@@ -191,7 +191,7 @@ def _walk(data, path):
         part = start >> 29
         length = start & _LENGTH
         if magic != MAGIC or part not in ((MIDDLE, LAST) if inside else (WHOLE, FIRST)):
-            raise ValueError(f'{path} has no record at byte {at}, and no index that says where to go on')
+            raise ValueError(f'{path} has no record at byte {at}, and no index that shows where to go on')
         if at + 8 + length > size: raise ValueError(f'{path} ends within a record, at byte {at} of {size}')
         if not inside: yield at, _id(data, at + 8) if length >= 24 else -1
         inside = part in (FIRST, MIDDLE)
