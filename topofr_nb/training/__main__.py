@@ -27,8 +27,8 @@ def _value(text:str, kinds):
 def recipe_from_arguments(arguments:list[str] # e.g. ["--backbone", "r50"]
                          )->Recipe:
     "Command line options as a checked recipe"
-    parser = argparse.ArgumentParser('python -m topofr_nb.training',
-                                     description='Train a recipe; the options are its fields.')
+    about = 'Train a recipe; the options are its fields.'
+    parser = argparse.ArgumentParser('python -m topofr_nb.training', description=about)
     fields = {f.name: get_args(f.type) or (f.type,) for f in dataclasses.fields(Recipe)}
     for field in dataclasses.fields(Recipe):
         parser.add_argument(f'--{field.name}', help=f'default: {field.default}',

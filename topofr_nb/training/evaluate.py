@@ -101,7 +101,7 @@ def last_checkpoint()->Path:
 def load_model(scoring:Scoring,
                device:torch.device|str='cpu',
               )->tuple[Callable, Recipe|None]: # the network; the recipe of a run's checkpoint
-    "The network to be scored; an `OnnxModel` says in `.said` what its graph told and what is done to images"
+    "The network to be scored; an `OnnxModel` lists in `.said` what its graph told and what is done to images"
     path = Path(scoring.checkpoint) if scoring.checkpoint else last_checkpoint()
     if path.suffix.lower() != '.onnx': return load_backbone(path, device)
     model = OnnxModel(path, scoring.mean, scoring.std, scoring.bgr, scoring.output, scoring.image_size)

@@ -46,7 +46,7 @@ def margin_methods()->dict[str, Method]:
 
 # %% ../../nbs/60_training/05_methods.ipynb #ce0d6cdd
 def pair_methods()->dict[str, Method]:
-    "Every loss of pairs: alone, or beside the softmax that it names"
+    "Every pair loss: alone, or beside the softmax that it names"
     return {name: Method(loss.softmax or 'softmax', head='softmax' if loss.softmax else 'pairs', pairs=name)
             for name, loss in PAIR_LOSSES.items()}
 
@@ -64,7 +64,7 @@ OWN_METHODS = dict(
     gif_topofr=Method('arcface', head='gif', **FAMILIES['topofr']))
 
 class Methods(MutableMapping):
-    "Methods by name: those of one's own first, then what follows from the margins and the losses of pairs now"
+    "Methods by name: your own first, then those that follow from the registered margins and pair losses"
     def __init__(self, own:dict): self.own = own
     def all(self)->dict[str, Method]: return margin_methods() | pair_methods() | self.own
     def __getitem__(self, name): return self.own[name] if name in self.own else self.all()[name]
@@ -76,20 +76,19 @@ class Methods(MutableMapping):
 METHODS = Methods(OWN_METHODS)
 
 # %% ../../nbs/60_training/05_methods.ipynb #262734db
-PAPERS = dict(topofr='Dan et al. 2024', unpg='Jung et al. 2022', gif='Ebrahimi et al. 2025',
-              cosface='Wang et al. 2018', arcface='Deng et al. 2019',
-              magface='Meng et al. 2021', adaface='Kim et al. 2022', curricularface='Huang et al. 2020',
-              mixface='Jung et al. 2021',
-              sn_pair='Jung et al. 2021', multi_similarity='Wang et al. 2019', circle='Sun et al. 2020',
-              triplet='Schroff et al. 2015',
-              contrastive='Hadsell et al. 2006', n_pair='Sohn 2016')
+PAPERS = dict(
+    topofr='Dan et al. 2024', unpg='Jung et al. 2022', gif='Ebrahimi et al. 2025',
+    cosface='Wang et al. 2018', arcface='Deng et al. 2019', magface='Meng et al. 2021',
+    adaface='Kim et al. 2022', curricularface='Huang et al. 2020', mixface='Jung et al. 2021',
+    sn_pair='Jung et al. 2021', multi_similarity='Wang et al. 2019', circle='Sun et al. 2020',
+    triplet='Schroff et al. 2015', contrastive='Hadsell et al. 2006', n_pair='Sohn 2016')
 ADDS = dict(negatives=dict(both="filtered negative pairs of the batch beside the class weights (UNPG)",
                            batch='negative pairs of the batch alone'),
             weight=dict(focal='weights a sample by 1 - g', gum='weights a sample by (1 + h)^lambda',
                         sds='weights a sample by its structure damage (SDE)'))
 
 def papers_of(method:Method)->str:
-    "Who published the parts, in the order in which they are added"
+    "The papers of the parts, in the order in which they are added"
     parts = [('gif', method.head == 'gif'), ('unpg', method.negatives != 'class'),
              ('topofr', method.perturb or method.align or method.weight != 'none'), (method.pairs, method.pairs)]
     whose = [PAPERS.get(name, '') for name, there in parts if there] or [PAPERS.get(method.margin, '')]
@@ -100,8 +99,9 @@ def adds(method:Method)->str:
     "What a method adds to a plain softmax, in words"
     if method.head == 'pairs': return f'{method.pairs} over the pairs of the batch, without class weights'
     terms = [word for word, there in (('token loss', method.tokens), ('regression', method.regression)) if there]
-    said = [f'codes of identities: {" and ".join(terms)}'] if method.head == 'gif' else \
-           [] if method.margin == 'softmax' else [f'{method.margin} margin']
+    said = []
+    if method.head == 'gif': said.append(f'codes of identities: {" and ".join(terms)}')
+    elif method.margin != 'softmax': said.append(f'{method.margin} margin')
     if method.pairs: said.append(f'{method.pairs} term over the pairs of the batch')
     if method.negatives != 'class': said.append(ADDS['negatives'][method.negatives])
     if method.perturb: said.append('perturbs the input (RSP)')
@@ -111,7 +111,7 @@ def adds(method:Method)->str:
 
 # %% ../../nbs/60_training/05_methods.ipynb #871aa32f
 def methods_table()->pd.DataFrame: # index name; columns paper, adds
-    "All methods, whose they are and what they add"
+    "All methods, their papers and what they add"
     rows = {name: dict(paper=papers_of(method), adds=adds(method)) for name, method in METHODS.items()}
     return pd.DataFrame.from_dict(rows, orient='index').rename_axis('name')
 
@@ -121,7 +121,7 @@ ENOUGH_PARTNERS = 1/4 # smallest share of a batch's samples that need another im
 
 def images_together(method:str # key of METHODS
                    )->int:
-    "Images of one person that a method wants to be drawn together"
+    "Images of one person that a method needs drawn together"
     return TOGETHER if METHODS[one_of('method', method, METHODS)].pairs else 1
 
 # %% ../../nbs/60_training/05_methods.ipynb #bce55088
@@ -141,7 +141,7 @@ def check_partners(method:str,     # key of METHODS
                    batch_size:int,
                    together:int,   # images of one person that are drawn together
                   ):
-    "Refuse a loss of pairs whose batches would have next to no positive pair"
+    "Refuse a pair loss whose batches would have hardly any positive pair"
     if not METHODS[method].pairs: return
     share = partner_share(labels, batch_size, together)
     if share >= ENOUGH_PARTNERS: return
@@ -149,5 +149,5 @@ def check_partners(method:str,     # key of METHODS
             f'of the samples of a batch of {batch_size} would have a partner')
     if together == 1:
         raise ValueError(f'{said} with images_per_identity = 1. Valid: 2 and up, or leave it out ({TOGETHER})')
-    raise ValueError(f'{said}: {(labels.bincount() > 1).sum():,} of {labels.max() + 1:,} people have two '
-                     f'images. Valid: min_images = 2, or a method with class weights')
+    enough = f'{(labels.bincount() > 1).sum():,} of {labels.max() + 1:,} people have two images'
+    raise ValueError(f'{said}: {enough}. Valid: min_images = 2, or a method with class weights')

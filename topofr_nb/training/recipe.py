@@ -122,8 +122,7 @@ BLOCKS = (DataFields, MethodFields, CodeFields, TrainingFields, ScoringFields, P
 
 # %% ../../nbs/60_training/10_recipe.ipynb #3ee26af9
 CHOICES = dict(backbone=BACKBONES, protocol=PROTOCOLS, method=METHODS, rule=('paper', 'released'),
-               isa_variant=VARIANTS, isa_normalise=NORMALISE, crop=CROPS, form=FORMATS,
-               on_corrupt=('raise', 'skip'),
+               isa_variant=VARIANTS, isa_normalise=NORMALISE, crop=CROPS, form=FORMATS, on_corrupt=('raise', 'skip'),
                lr_decay=('polynomial', 'cosine', 'step'), flip=('sum', 'concat', 'none'),
                precision=('auto', 'float32', 'bfloat16', 'float16'))
 RANGES = dict(
@@ -131,8 +130,8 @@ RANGES = dict(
     images_per_identity=(1, 10**4), alpha=(0, 1e6), xi=(0, 1), power=(0, 100), whisker=(0, 1e9), sample_rate=(1e-6, 1),
     scale=(1e-3, 1e4), margin=(0, math.pi/2), margin_ramp=(0, 1), code_length=(1, 64), vocabulary=(2, 256),
     homogenise_steps=(0, 10**6), gamma=(0, 1e6), image_size=(16, 4096), embedding_size=(1, 65536),
-    batch_size=(2, 10**6),
-    epochs=(1, 10**6), max_steps=(1, 10**9), lr=(0, 100), lr_power=(0, 10), warmup=(0, 1), momentum=(0, 0.9999),
+    batch_size=(2, 10**6), epochs=(1, 10**6), max_steps=(1, 10**9),
+    lr=(0, 100), lr_power=(0, 10), warmup=(0, 1), momentum=(0, 0.9999),
     weight_decay=(0, 1), clip=(1e-9, 1e12), seed=(0, 2**62), keep_every=(1, 10**9), protocol_size=(1, 10**8),
     eval_pairs=(20, 10**8), eval_seconds=(1, 10**7), checkpoint_seconds=(0, 1e6), workers=(0, 1024),
     read_timeout=(1, 1e6))
@@ -187,8 +186,8 @@ def check_combination(recipe):
     method = METHODS[recipe.method]
     together = recipe.images_per_identity or TOGETHER
     if recipe.data == 'synthetic' and recipe.people is not None:
-        raise ValueError(f'people = {recipe.people!r} goes with a folder in data; synthetic faces have people '
-                         f'of their own')
+        raise ValueError(f'people = {recipe.people!r} goes with a folder in data; '
+                         'synthetic faces have people of their own')
     if recipe.pairs is not None and recipe.protocol in TWINS:
         raise ValueError(f'protocol = {recipe.protocol!r} brings its own pairs; leave out pairs = {recipe.pairs!r}')
     if recipe.minority and (recipe.data != 'synthetic' or recipe.protocol):
@@ -197,9 +196,8 @@ def check_combination(recipe):
         raise ValueError(f'sample_rate = {recipe.sample_rate} goes with a softmax over class weights; '
                          f'{recipe.method!r} has none')
     if method.head == 'pairs' and recipe.batch_size and recipe.batch_size <= together:
-        raise ValueError(f'batch_size = {recipe.batch_size} holds one person of {together} images, and '
-                         f'{recipe.method!r} '
-                         f'needs two people; valid: {together + 1} and up')
+        raise ValueError(f'batch_size = {recipe.batch_size} holds one person of {together} images, '
+                         f'and {recipe.method!r} needs two people; valid: {together + 1} and up')
 
 # %% ../../nbs/60_training/10_recipe.ipynb #eac2b3d8
 @dataclass(frozen=True)
@@ -213,7 +211,7 @@ class Recipe(PlaceFields, ScoringFields, TrainingFields, CodeFields, MethodField
 def make_checked(record:type, # dataclass that checks itself
                  values:dict, # field -> value
                 ):            # an instance of `record`
-    "A record from typed names; a ValueError says what would be valid"
+    "A record from typed names; a ValueError names what would be valid"
     fields = kinds_of(record)
     for name in values: one_of('parameter', name, fields)
     return record(**values)
@@ -236,12 +234,12 @@ def _speed(recipe):
     return f'{recipe.backbone} trains about {rate} images/s on two CPU cores'
 
 def _own_or(recipe, field, value, reason):
-    "What the backbone needs, measured; else `value`"
+    "The backbone's measured value if it has one, otherwise `value`"
     settings = BACKBONES[recipe.backbone].settings
     return (settings[field], f'measured for {recipe.backbone}') if field in settings else (value, reason)
 
 def _codes():
-    "CLIP where its weights are at hand, as in the paper; else pixels"
+    "CLIP if its weights are at hand, as in the paper; otherwise pixels"
     weights = os.environ.get('TOPOFR_CLIP_WEIGHTS')
     if weights: return f'clip:{weights}', 'TOPOFR_CLIP_WEIGHTS names weights'
     return 'pixels', 'TOPOFR_CLIP_WEIGHTS names no CLIP weights'
@@ -292,7 +290,7 @@ def size_defaults(recipe:Recipe,
 
 # %% ../../nbs/60_training/10_recipe.ipynb #1c709daf
 def half_precision(device:torch.device)->str:
-    "bfloat16 where the GPU has it, else float16"
+    "bfloat16 where the GPU has it, otherwise float16"
     has_it = device.type == 'cuda' and torch.cuda.is_bf16_supported(including_emulation=False)
     return 'bfloat16' if has_it else 'float16'
 
@@ -305,11 +303,10 @@ def has_half_precision(device:torch.device, precision:str)->bool:
 
 # %% ../../nbs/60_training/10_recipe.ipynb #bfaa047f
 def warn_of_emulation(recipe:Recipe, device:torch.device):
-    "Say that a precision is emulated, and what that costs"
+    "Warn that a precision is emulated, which is slow"
     if has_half_precision(device, recipe.precision): return
-    warnings.warn(f'this CPU has no instructions for {recipe.precision}: a step takes up to 13 times as long as '
-                  f'in float32. '
-                  'precision = "float32" is faster and exact', stacklevel=3)
+    warnings.warn(f'this CPU has no instructions for {recipe.precision}: a step may take many times as long as '
+                  'in float32. precision = "float32" is faster and exact', stacklevel=3)
 
 # %% ../../nbs/60_training/10_recipe.ipynb #e1a3cb73
 def resolve(recipe:Recipe,

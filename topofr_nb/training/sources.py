@@ -90,17 +90,17 @@ def without_people(dataset:Dataset,       # training set
     lost = len(dataset) - len(rows)
     if lost == len(dataset):
         raise ValueError(f'all {len(names)} people of the training set are scored: nobody is left to train on')
-    return Chosen(dataset, rows), (f'{int(shared.sum())} of the {len(tested)} people who are scored are in the '
-                                   f'training set '
-                                   f'too, and left out with {lost} images')
+    both = f'{int(shared.sum())} of the {len(tested)} people who are scored are in the training set too'
+    return Chosen(dataset, rows), f'{both}, and left out with {lost} images'
 
 # %% ../../nbs/60_training/25_sources.ipynb #b4fa953a
 def _check_files(dataset, protocol, recipe):
     "No image may be trained on and scored"
     scored = {os.path.abspath(path) for path in getattr(protocol, 'files', ())}
     shared = sorted(scored & {os.path.abspath(path) for path in getattr(dataset, 'paths', ())})
-    if shared: raise ValueError(f'{len(shared)} training images are also in the pairs {recipe.pairs!r}, '
-                                f'take them out of one: {first_few(shared)}')
+    if shared:
+        raise ValueError(f'{len(shared)} training images are also in the pairs {recipe.pairs!r}, '
+                         f'take them out of one: {first_few(shared)}')
 
 def _open_files(recipe, protocol):
     "Files of any form, without whoever is scored"
@@ -126,7 +126,7 @@ def open_training_data(recipe:Recipe,                # resolved
 # %% ../../nbs/60_training/25_sources.ipynb #4e8194dc
 @dataclass(frozen=True)
 class Target:
-    "What is to be scored; the fields of a recipe that say it"
+    "What is to be scored: the fields of a recipe that determine it"
     data: str = 'synthetic'         # "synthetic", or the folder of images or of a protocol
     pairs: str|None = None          # pair list, .bin, or folder of a protocol
     protocol: str|None = None       # twin, or what `pairs` or `data` is; None: recognised
@@ -194,9 +194,9 @@ def find_target(target:Recipe|Target, # a resolved recipe, or what it says about
     if target.minority and target.protocol is None: return _minority_pairs(target)
     if target.pairs is None and target.protocol is None and synthetic: return _built_in_pairs(target)
     if target.pairs is None and target.protocol is None and isinstance(target, Recipe): return None
-    found = open_protocol(target.protocol, target.pairs, None if synthetic else target.data, target.image_size,
-                          target.seed,
-                          target.protocol_size, cache_folder(target.cache, target.out_dir), progress, target.crop)
+    data, cache = None if synthetic else target.data, cache_folder(target.cache, target.out_dir)
+    found = open_protocol(target.protocol, target.pairs, data, target.image_size, target.seed, target.protocol_size,
+                          cache, progress, target.crop)
     if isinstance(found, PairSet): _check_pairs(found)
     return found
 
@@ -208,8 +208,8 @@ def read_target(found:Protocol|None,  # from `find_target`
     "The same with its images in memory, where they are pairs and fit"
     if not isinstance(found, PairSet) or isinstance(found.images, torch.Tensor): return found
     if hasattr(found.images, 'faces'): return found if target.eval_pairs else _draw(found, target, progress)
-    return dataclasses.replace(found, images=load_all(found.images, progress)) if _fits(found.images,
-                                                                                        target) else found
+    if not _fits(found.images, target): return found
+    return dataclasses.replace(found, images=load_all(found.images, progress))
 
 # %% ../../nbs/60_training/25_sources.ipynb #20762f86
 def open_target(target:Recipe|Target, # a resolved recipe, or what it says about the scoring

@@ -204,8 +204,8 @@ def question_run(model:nn.ModuleDict,
     chance = untrained_loss(model['head'])
     signs = []
     if chance is not None and loss > ABOVE_CHANCE*chance:
-        signs.append(f'the classification loss ended at {loss:.1f}, where a network that knows nothing has '
-                     f'{chance:.1f}')
+        signs.append(f'the classification loss ended at {loss:.1f}, '
+                     f'where a network that knows nothing has {chance:.1f}')
     if largest > LARGE_WEIGHT: signs.append(f'weights reach {largest:.1e}')
     if not signs: return ''
     return f'this run has diverged: {" and ".join(signs)}. A lower lr (now {recipe.lr:g}) is the usual cure'
