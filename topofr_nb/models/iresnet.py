@@ -26,7 +26,8 @@ class IBasicBlock(nn.Module):
         self.bn3 = nn.BatchNorm2d(out_channels)
         self.downsample = None
         if stride != 1 or in_channels != out_channels:
-            self.downsample = nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels))
+            shortcut = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
+            self.downsample = nn.Sequential(shortcut, nn.BatchNorm2d(out_channels))
 
     def forward(self, x:torch.Tensor, # (b, in_channels, h, w)
                )->torch.Tensor:       # (b, out_channels, h/stride, w/stride)
@@ -72,4 +73,8 @@ class IResNet(nn.Module):
         with torch.autocast(x.device.type, enabled=False): return self.features(self.fc(x.float()))
 
 # %% ../../nbs/20_models/10_iresnet.ipynb #7fd3caa6
-IRESNET_LAYERS = {'r18': (2, 2, 2, 2), 'r34': (3, 4, 6, 3), 'r50': (3, 4, 14, 3), 'r100': (3, 13, 30, 3), 'r200': (6, 26, 60, 6)}
+IRESNET_LAYERS = {'r18': (2, 2, 2, 2),
+                  'r34': (3, 4, 6, 3),
+                  'r50': (3, 4, 14, 3),
+                  'r100': (3, 13, 30, 3),
+                  'r200': (6, 26, 60, 6)}

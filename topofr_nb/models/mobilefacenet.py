@@ -23,7 +23,8 @@ class ConvBlock(nn.Module):
                 ):
         super().__init__()
         conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding, groups=groups, bias=False)
-        self.layers = nn.Sequential(conv, nn.BatchNorm2d(out_channels), *([] if linear else [nn.PReLU(out_channels)]))
+        activation = [] if linear else [nn.PReLU(out_channels)]
+        self.layers = nn.Sequential(conv, nn.BatchNorm2d(out_channels), *activation)
 
     def forward(self, x): return self.layers(x)
 
@@ -39,8 +40,10 @@ class DepthWise(nn.Module):
                 ):
         super().__init__()
         self.residual = residual
-        self.layers = nn.Sequential(ConvBlock(in_channels, groups), ConvBlock(groups, groups, 3, stride, 1, groups),
-                                    ConvBlock(groups, out_channels, linear=True))
+        widen = ConvBlock(in_channels, groups)
+        each_channel = ConvBlock(groups, groups, 3, stride, 1, groups)
+        narrow = ConvBlock(groups, out_channels, linear=True)
+        self.layers = nn.Sequential(widen, each_channel, narrow)
 
     def forward(self, x): return x + self.layers(x) if self.residual else self.layers(x)
 
@@ -53,7 +56,8 @@ class Residual(nn.Module):
                  groups:int,   # channels of the depthwise convolutions
                 ):
         super().__init__()
-        self.layers = nn.Sequential(*(DepthWise(channels, channels, groups, 1, True) for _ in range(blocks)))
+        rows = (DepthWise(channels, channels, groups, 1, True) for _ in range(blocks))
+        self.layers = nn.Sequential(*rows)
 
     def forward(self, x): return self.layers(x)
 
@@ -65,8 +69,9 @@ class GDC(nn.Module):
                  window:int=7,           # height and width of the last map
                 ):
         super().__init__()
-        self.layers = nn.Sequential(ConvBlock(512, 512, window, groups=512, linear=True), nn.Flatten(),
-                                    nn.Linear(512, embedding_size, bias=False), nn.BatchNorm1d(embedding_size))
+        weigh_places = ConvBlock(512, 512, window, groups=512, linear=True)
+        project = nn.Linear(512, embedding_size, bias=False)
+        self.layers = nn.Sequential(weigh_places, nn.Flatten(), project, nn.BatchNorm1d(embedding_size))
 
     def forward(self, x): return self.layers(x)
 
@@ -80,8 +85,10 @@ class MobileFaceNet(nn.Module):
                  scale:int=2,            # multiplies the channels
                 ):
         super().__init__()
-        narrow, wide = 64*scale, 128*scale
-        first = ConvBlock(narrow, narrow, 3, 1, 1, groups=64) if blocks[0] == 1 else Residual(narrow, blocks[0], 128)
+        narrow = 64*scale
+        wide = 128*scale
+        if blocks[0] == 1: first = ConvBlock(narrow, narrow, 3, 1, 1, groups=64)
+        else: first = Residual(narrow, blocks[0], 128)
         self.layers = nn.ModuleList([
             ConvBlock(3, narrow, 3, 2, 1), first,
             DepthWise(narrow, narrow, 128), Residual(narrow, blocks[1], 128),
@@ -90,7 +97,8 @@ class MobileFaceNet(nn.Module):
         self.conv_sep = ConvBlock(wide, 512)
         self.features = GDC(embedding_size, image_size//16)
         for m in self.modules():
-            if isinstance(m, (nn.Conv2d, nn.Linear)): nn.init.kaiming_normal_(m.weight, mode='fan_out', nonlinearity='relu')
+            if not isinstance(m, (nn.Conv2d, nn.Linear)): continue
+            nn.init.kaiming_normal_(m.weight, mode='fan_out', nonlinearity='relu')
 
     def forward(self, x:torch.Tensor, # (b, 3, image_size, image_size) in [-1, 1], RGB
                )->torch.Tensor:       # (b, embedding_size) float32 features, not normalised
