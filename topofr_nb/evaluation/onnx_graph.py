@@ -25,6 +25,7 @@ def need_onnx(*names:str # packages of the extra
 
 # %% ../../nbs/50_evaluation/58_onnx_graph.ipynb #71b898a9
 _SAME_VALUES = ('Identity', 'Cast', 'Transpose', 'Reshape', 'Unsqueeze', 'Squeeze')
+_SAME_RANGE = (*_SAME_VALUES, 'Slice', 'Gather', 'Clip', 'Resize', 'Upsample', 'Pad') # of the pixels they are given
 
 def _constants(graph):
     "Every constant of a graph by its name: initialisers, Constant nodes, and what only renames or reshapes them"
@@ -48,7 +49,7 @@ class FirstNodes(NamedTuple):
 
 def _affine(node, x, constants):
     "(scale, shift) of one node with constants for its input x; None for any other node"
-    if node.op_type in ('Identity', 'Cast', 'Transpose'): return 1., 0.
+    if node.op_type in _SAME_RANGE: return 1., 0.
     values = [constants.get(name) for name in node.input if name != x]
     if any(value is None or value.size not in (1, 3) for value in values): return None
     if node.op_type == 'BatchNormalization':
@@ -81,7 +82,7 @@ def first_nodes(model # an onnx.ModelProto
         found = _affine(node, x, constants)
         if found is None: break
         scale, shift = scale*found[0], shift*found[0] + found[1]
-        if node.op_type not in _SAME_VALUES: kinds.append(node.op_type)
+        if node.op_type not in _SAME_RANGE: kinds.append(node.op_type)
     return FirstNodes(scale, shift, tuple(kinds))
 
 # %% ../../nbs/50_evaluation/58_onnx_graph.ipynb #4bb317f8

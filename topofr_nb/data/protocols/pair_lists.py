@@ -164,6 +164,8 @@ _ROLES = dict(flag=re.compile(r'(is_?)?same|label|flag|match|target|genuine|is_?
               image=re.compile(r'(image|img|path|file|photo|face|name|person|first|second|left|right|probe|'
                                r'reference|enrol).*|a|b|id[ _-]?[12ab]', re.I))
 
+_OPPOSITE = re.compile(r'dif|dist|mismatch|unmatch|non.?match|not|neg|impost', re.I) # 1 may stand for two people
+
 def _role(column): return next((role for role, words in _ROLES.items() if words.fullmatch(column.strip())), None)
 
 # %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #68fc1b6b
@@ -182,6 +184,11 @@ def split_header(rows:list[tuple[int, list[str]]], # numbered fields of a list
 def _by_columns(path, header, rows):
     "Rows of a list with named columns as image, image, flag and the folds, None where there is no such column"
     roles = [_role(column) if column.strip() else 'index' for column in header]
+    wrong_way = next((column for column in header if _OPPOSITE.search(column) and not _ROLES['image'].fullmatch(column)),
+                     None)
+    if 'flag' not in roles and wrong_way:
+        raise ValueError(f"{path} line 1: column {wrong_way!r} says how unlike two images are, and no column says 1 "
+                         'for one person. Valid: a column same')
     if 'flag' not in roles: roles[-1] = 'flag'
     images = [i for i, role in enumerate(roles) if role == 'image']
     if len(images) != 2: images = [i for i, role in enumerate(roles) if role in ('image', None)]
@@ -247,14 +254,18 @@ def _two_lines(path, rows, form):
     return rows[::2], rows[1::2]
 
 # %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #4f8b56a0
+def _all_alike(sides, at):
+    "Whether both sides of every pair have the same name at a place of their paths, and there are several names"
+    named = [[_parts(side.name)[at:][:1] for side in pair] for pair in sides]
+    return all(a == b and a and a[0] for a, b in named) and len({a[0] for a, _ in named}) > 1
+
 def _with_folds(path, rows):
     "Pairs of CALFW's form"
     first, second = _two_lines(path, rows, 'folds')
     same, folds = _flags(path, first, 1, PAIR_FORMS['folds'].lines)
     sides = [(Side(a[0]), Side(b[0])) for (_, a), (_, b) in zip(first, second)]
-    folders = [(a.name.rpartition('/')[0], b.name.rpartition('/')[0]) for (a, b), s in zip(sides, same) if not s]
-    if folders and all(a == b != '' for a, b in folders) and len({a for a, _ in folders}) > 1:
-        raise ValueError(f'{path}: the two lines of all {len(folders)} pairs with 0 are of one folder; '
+    if not all(same) and any(_all_alike(sides, at) for at in (-1, -2)):
+        raise ValueError(f'{path}: the two lines of every pair, also of those with 0, name one person; '
                          'a list of images with labels is not a pair list')
     return [number for number, _ in first], sides, same, folds
 
