@@ -94,6 +94,8 @@ def prepare(recipe:Recipe,      # from `make_recipe`
            )->Plan:
     "Check everything, open the data, fill in the sizes, make the run's folder"
     device = pick_device(recipe.device)
+    if recipe.weights and not Path(recipe.weights).is_file():
+        raise FileNotFoundError(f'weights {recipe.weights!r} is no file. Valid: a .safetensors of a run, or a .pth')
     out = writable_folder(runs_folder(recipe.out_dir), 'out_dir', 'a folder where you may create files')
     full, reasons = resolve(recipe, device)
     with torch.device('meta'): create_backbone(full.backbone, full.embedding_size, full.image_size)
@@ -203,7 +205,7 @@ def resume(job:Job):
     else: _check_code(run, 0)
     rows = read_metrics(run.folder/'metrics.jsonl', before=job.first)
     job.missing = missing_steps(rows, job.first, LOG_EVERY[job.plan.device.type])
-    job.seconds = rows[-1]['seconds'] if rows else 0.
+    job.seconds = max((row.get('seconds', 0.) for row in rows), default=0.)
     with write_aside(run.folder/'metrics.jsonl') as aside:
         aside.write_text(''.join(json.dumps(row) + '\n' for row in rows))
     _announce(job)
@@ -383,7 +385,7 @@ def describe_training(job:Job, watch:Watch)->dict: # JSON values
     skipped = int(faces.bad.sum())
     said = dict(scale=scale_label(job.recipe, faces), training_images=len(faces),
                 training_identities=faces.num_classes,
-                images_seen=job.plan.steps*job.recipe.batch_size, train_seconds=rows[-1]['seconds'] if rows else None,
+                images_seen=job.plan.steps*job.recipe.batch_size, train_seconds=rows[-1].get('seconds') if rows else None,
                 training_doubt='; '.join(filter(None, doubts)) or None)
     if skipped: said['skipped_images'] = skipped
     if job.missing: said['missing_steps'] = job.missing

@@ -69,10 +69,16 @@ def write_json(path:Path, value):
 
 # %% ../../nbs/60_training/30_runs.ipynb #b756877a
 def read_metrics(path:Path, before:float=math.inf)->list[dict]:
-    "Logged steps below `before`; a last line that was cut off does not count"
-    lines = path.read_text().splitlines() if path.exists() else []
-    rows = (json.loads(line) for line in lines if line.startswith('{') and line.endswith('}'))
-    return [row for row in rows if row['step'] < before]
+    "Logged steps below `before`; a line that was cut off or damaged does not count"
+    lines = path.read_text(errors='replace').splitlines() if path.exists() else []
+    rows = filter(None, map(_row, lines))
+    return sorted((row for row in rows if row['step'] < before), key=lambda row: row['step'])
+
+def _row(line):
+    "A line of the log; None when it is none"
+    try: row = json.loads(line)
+    except ValueError: return None
+    return row if isinstance(row, dict) and type(row.get('step')) is int else None
 
 # %% ../../nbs/60_training/30_runs.ipynb #161aed4b
 def missing_steps(rows:list[dict], # from `read_metrics`
