@@ -7,7 +7,7 @@ __all__ = ['MARK', 'INJECTED', 'assigned', 'defaults_of', 'check_parameters', 'd
            'load_ipython_extension']
 
 # %% ../nbs/08_parameters.ipynb #2f43a103
-import ast, dataclasses
+import ast, dataclasses, re
 
 from .core import one_of
 
@@ -31,9 +31,16 @@ def assigned(source:str # text of a cell
 # %% ../nbs/08_parameters.ipynb #02cb4fe2
 def _first_line(source): return source.lstrip().partition('\n')[0].rstrip()
 
+_MAGIC = re.compile(r"get_ipython\(\)\.run_cell_magic\('(?:time|capture|prun)', '[^']*', (.*)\)\s*", re.S)
+
+def _within_magic(cell):
+    "A cell without the %%time or the like that it starts with"
+    found = _MAGIC.fullmatch(cell)
+    return ast.literal_eval(found[1]) if found else cell
+
 def _cells(namespace):
     "The latest parameters cell and all that ran after it"
-    history = [cell for cell in namespace['In'] if cell]
+    history = [_within_magic(cell) for cell in namespace['In'] if cell]
     starts = [i for i, cell in enumerate(history) if _first_line(cell).startswith(MARK)]
     if not starts:
         raise ValueError(f'no parameters cell has run in this kernel: run the cell that starts with "{MARK}" first')
@@ -45,6 +52,29 @@ def defaults_of(valid # a dataclass, a dict {name: default}, or the names alone
     if dataclasses.is_dataclass(valid): return {field.name: field.default for field in dataclasses.fields(valid)}
     return valid if isinstance(valid, dict) else {}
 
+# %% ../nbs/08_parameters.ipynb #02314921
+def _constants(cell):
+    "Names that a cell assigns once and for all, with their values; ValueError for a cell that is no Python"
+    try: body = ast.parse(cell).body
+    except SyntaxError as error:
+        raise ValueError(f'the parameters cell did not run: line {error.lineno} is no Python. Mend it and run it '
+                         'again') from None
+    found = {}
+    for node in body:
+        for name in _bound(node): found.pop(name, None)
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            try: found |= dict.fromkeys(_bound(node), ast.literal_eval(node.value))
+            except ValueError: pass
+    return found
+
+def _check_ran(namespace, cells):
+    "ValueError when the parameters cell broke off"
+    later = {name for cell in cells[1:] for name in assigned(cell)}
+    for name, value in _constants(cells[0]).items():
+        if name in later or namespace.get(name, _constants) == value: continue
+        raise ValueError(f'the parameters cell did not run to its end: it says {name} = {value!r}, and that was not '
+                         'assigned. Mend it and run it again')
+
 # %% ../nbs/08_parameters.ipynb #c4bf0cb8
 def _names(valid): return list(defaults_of(valid) or valid)
 
@@ -55,6 +85,7 @@ def check_parameters(namespace:dict, # `globals()` of the notebook
     names = _names(valid)
     if 'In' not in namespace: return {name: namespace[name] for name in names if name in namespace}
     cells, given = _cells(namespace), []
+    _check_ran(namespace, cells)
     for cell in cells:
         if _first_line(cell).startswith(MARK) or _first_line(cell) == INJECTED:
             for name in assigned(cell):
