@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from ..core import one_of
 from .iresnet import IRESNET_LAYERS, IResNet
@@ -23,10 +25,10 @@ from .tiny import Tiny
 # %% ../../nbs/20_models/40_backbones.ipynb #63f0906d
 class Backbone(NamedTuple):
     "A network that a recipe can name"
-    make: Callable                     # (embedding_size=, image_size=) -> module
-    cpu_images_per_second: float       # trained at 112 px on two CPU cores, forward and backward; sizes a CPU run
-    cpu_batch: int = 16                # images per step on a CPU
-    settings: dict = MappingProxyType({}) # fields of a recipe that it needs otherwise than the papers say, measured
+    make: Callable                        # (embedding_size=, image_size=) -> module
+    cpu_images_per_second: float          # trained at 112 px on two CPU cores; sizes a CPU run
+    cpu_batch: int = 16                   # images per step on a CPU
+    settings: dict = MappingProxyType({}) # fields of a recipe where it differs from the papers, measured
 
 # %% ../../nbs/20_models/40_backbones.ipynb #1f09ffc3
 _GENTLE = dict(alpha=0.05)
@@ -43,12 +45,13 @@ BACKBONES = dict(
 
 # %% ../../nbs/20_models/40_backbones.ipynb #277a19d9
 def _check_image_size(image_size):
-    if isinstance(image_size, int) and image_size >= 16 and image_size%16 == 0: return
     if not isinstance(image_size, int) or image_size < 1:
         raise ValueError(f'image_size {image_size!r} is not a size in pixels. Valid: 16, 32, ..., 112, ...')
-    near = sorted({max(image_size//16, 1)*16, (image_size//16 + 1)*16})
-    raise ValueError(f"image_size {image_size} is not divisible by 16, as the backbones need. Nearest: "
-                     f"{' and '.join(map(str, near))}")
+    if image_size%16 == 0: return
+    below = max(image_size//16, 1)*16
+    above = (image_size//16 + 1)*16
+    near = ' and '.join(map(str, sorted({below, above})))
+    raise ValueError(f'image_size {image_size} is not divisible by 16, as the backbones need. Nearest: {near}')
 
 def create_backbone(name:str,               # "r18", "r34", "r50", "r100", "r200", "mbf" or "tiny"
                     embedding_size:int=512, # d, length of the feature
@@ -57,8 +60,7 @@ def create_backbone(name:str,               # "r18", "r34", "r50", "r100", "r200
     "A network by its name, with fresh weights from torch's generator"
     one_of('backbone', name, BACKBONES)
     if not isinstance(embedding_size, int) or embedding_size < 1:
-        raise ValueError(f'embedding_size {embedding_size!r} is not valid: a feature has 1 or more numbers, '
-                         f'usually 512')
+        raise ValueError(f'embedding_size {embedding_size!r} is not valid: a feature has 1 or more numbers, usually 512')
     _check_image_size(image_size)
     return BACKBONES[name].make(embedding_size=embedding_size, image_size=image_size)
 
@@ -78,9 +80,8 @@ def backbone_info(name:str,               # one of `BACKBONES`
                   image_size:int=112,     # height and width in pixels
                  )->BackboneInfo:
     "Count parameters and multiply-adds of convolutions and linear layers"
-    from torch._subclasses.fake_tensor import FakeTensorMode
-    from torch.utils.flop_counter import FlopCounterMode
     with FakeTensorMode(), torch.no_grad(), FlopCounterMode(display=False) as counter:
         model = create_backbone(name, embedding_size, image_size).eval()
         model(torch.empty(1, 3, image_size, image_size))
-    return BackboneInfo(name, sum(p.numel() for p in model.parameters())/1e6, counter.get_total_flops()/2e9)
+    parameters = sum(p.numel() for p in model.parameters())
+    return BackboneInfo(name, parameters/1e6, counter.get_total_flops()/2e9)
