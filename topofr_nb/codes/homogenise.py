@@ -36,7 +36,8 @@ def _unit_copy(vectors):
     good = norms.isfinite() & (norms > 0)
     if good.all(): return h.div_(norms[:, None])
     row = int(good.int().argmin())
-    raise ValueError(f'vector {row} has length {norms[row].item()}; every identity needs a finite vector other than zero')
+    raise ValueError(f'vector {row} has length {norms[row].item()}; '
+                     'every identity needs a finite vector other than zero')
 
 # %% ../../nbs/35_codes/60_homogenise.ipynb #2158d061
 def _sweep(h, t, subset, lr, generator, device='cpu', bar=None):
