@@ -60,7 +60,8 @@ def create_backbone(name:str,               # "r18", "r34", "r50", "r100", "r200
     "A network by its name, with fresh weights from torch's generator"
     one_of('backbone', name, BACKBONES)
     if not isinstance(embedding_size, int) or embedding_size < 1:
-        raise ValueError(f'embedding_size {embedding_size!r} is not valid: a feature has 1 or more numbers, usually 512')
+        raise ValueError(f'embedding_size {embedding_size!r} is not valid: '
+                         'a feature has 1 or more numbers, usually 512')
     _check_image_size(image_size)
     return BACKBONES[name].make(embedding_size=embedding_size, image_size=image_size)
 
