@@ -48,6 +48,18 @@ def subplots(rows:int=1,             # rows of axes
     return fig, axes
 
 # %% ../nbs/02_figures.ipynb #d8416f82
+def _apart(values, gap):
+    "The values in their order, moved up and down as little as needed to be `gap` apart"
+    order = np.argsort(values, kind='stable')
+    sorted_values = np.asarray(values, float)[order]
+    steps = np.arange(len(values))*gap
+    spread = np.maximum.accumulate(sorted_values - steps) + steps
+    back = np.minimum.accumulate((sorted_values - steps)[::-1])[::-1] + steps
+    places = np.empty(len(values))
+    places[order] = (spread + back)/2
+    return places
+
+# %% ../nbs/02_figures.ipynb #dc1c5e20
 def label_lines(ax,                # axes whose lines have labels
                 points:float=8,    # size of the text
                ):
@@ -63,17 +75,6 @@ def label_lines(ax,                # axes whose lines have labels
         looks = dict(va='center', fontsize=points, color=line.get_color())
         ax.annotate(line.get_label(), (1.01, y), xycoords='axes fraction', **looks)
 
-def _apart(values, gap):
-    "The values in their order, moved up and down as little as needed to be `gap` apart"
-    order = np.argsort(values, kind='stable')
-    sorted_values = np.asarray(values, float)[order]
-    steps = np.arange(len(values))*gap
-    spread = np.maximum.accumulate(sorted_values - steps) + steps
-    back = np.minimum.accumulate((sorted_values - steps)[::-1])[::-1] + steps
-    places = np.empty(len(values))
-    places[order] = (spread + back)/2
-    return places
-
 # %% ../nbs/02_figures.ipynb #3ed0c26f
 def as_pixels(image:torch.Tensor # (3, h, w) uint8, or float in -1..1
              )->np.ndarray:      # (h, w, 3) float in 0..1
@@ -82,6 +83,13 @@ def as_pixels(image:torch.Tensor # (3, h, w) uint8, or float in -1..1
     return values.clamp(0, 1).permute(1, 2, 0).cpu().numpy()
 
 # %% ../nbs/02_figures.ipynb #d94a23bc
+def _show_image(ax, images, j, captions):
+    ax.set(xticks=[], yticks=[])
+    for spine in ax.spines.values(): spine.set_visible(False)
+    if j < len(images): ax.imshow(as_pixels(images[j]), interpolation='nearest')
+    if j < len(captions): ax.set_xlabel(captions[j], fontsize=8)
+
+# %% ../nbs/02_figures.ipynb #918d43d7
 def show_rows(rows,               # list of (n, 3, h, w) tensors, uint8 or float in -1..1
               titles=None,        # a title for each row
               columns:int=8,      # images shown per row
@@ -97,12 +105,6 @@ def show_rows(rows,               # list of (n, 3, h, w) tensors, uint8 or float
         for j, ax in enumerate(line): _show_image(ax, rows[i], j, captions[i] if captions else ())
         if titles: line[0].set_ylabel(titles[i], fontsize=8, rotation=0, ha='right', va='center')
     return fig
-
-def _show_image(ax, images, j, captions):
-    ax.set(xticks=[], yticks=[])
-    for spine in ax.spines.values(): spine.set_visible(False)
-    if j < len(images): ax.imshow(as_pixels(images[j]), interpolation='nearest')
-    if j < len(captions): ax.set_xlabel(captions[j], fontsize=8)
 
 # %% ../nbs/02_figures.ipynb #8cdbbb9e
 def show_boxes(parts:list[tuple[str, float]], # label and size of each part, in order

@@ -75,6 +75,7 @@ def _machine():
     try: return Path('/proc/sys/kernel/random/boot_id').read_text().strip()
     except OSError: return platform.node()
 
+# %% ../nbs/05_files.ipynb #3eb15948
 def _namespace():
     "Where process ids are counted: each container has its own"
     try: return os.readlink('/proc/self/ns/pid')
@@ -111,10 +112,6 @@ def _read_record(descriptor):
     return record if isinstance(record, dict) else {}
 
 # %% ../nbs/05_files.ipynb #37c7131b
-class InUse(RuntimeError): "Somebody else writes there; the message names host and process"
-
-HELD = {} # real path of a lock file -> process that holds it; a forked child inherits the note, not the lock
-
 def _in_use(path, what, record):
     "The error for a lock that somebody has, as one sentence"
     owner = f'process {record.get("pid", "of unknown number")} on {record.get("host", "this machine")}'
@@ -122,10 +119,16 @@ def _in_use(path, what, record):
     if record.get('machine', _machine()) == _machine(): return InUse(f'{said}. Wait until it has ended')
     return InUse(f'{said}. From here nobody can see whether it still runs; if it does not, delete {str(path)!r}')
 
+# %% ../nbs/05_files.ipynb #180309bd
 def _same_file(descriptor, path):
     "Whether `path` still names the open file"
     try: return os.path.samestat(os.fstat(descriptor), os.stat(path))
     except FileNotFoundError: return False
+
+# %% ../nbs/05_files.ipynb #0330c5e6
+class InUse(RuntimeError): "Somebody else writes there; the message names host and process"
+
+HELD = {} # real path of a lock file -> process that holds it; a forked child inherits the note, not the lock
 
 # %% ../nbs/05_files.ipynb #b5cad8a1
 def _try_lock(path, what):
@@ -189,6 +192,7 @@ def _remove_dead(home):
             if not (place/'.owner').exists() and time.time() - place.stat().st_mtime < 60: continue # just being made
             with FileLock(place/'.owner'): shutil.rmtree(place)
 
+# %% ../nbs/05_files.ipynb #62dc2bf0
 def _own_place(home):
     "A new folder in `home`, which another writer may be removing"
     place = home/f'{os.getpid()}-{secrets.token_hex(4)}'
@@ -219,6 +223,7 @@ def _sync(path):
     try: os.fsync(descriptor)
     finally: os.close(descriptor)
 
+# %% ../nbs/05_files.ipynb #0c6d69e1
 def _settle(path, mode):
     "Files with the mode of the umask, on the disk"
     files = [path] if path.is_file() else [p for p in path.rglob('*') if p.is_file()]
@@ -374,6 +379,7 @@ def _known_digests(path):
     except OSError: return {}
     return {words[0]: words[1] for words in lines if [len(w) for w in words] == [64, 64]}
 
+# %% ../nbs/05_files.ipynb #50ed3472
 def _settled(files):
     "Whether the last change of all files is older than the clock's grain"
     return all(max(s.st_mtime, s.st_ctime) < time.time() - CLOCK for s in map(os.stat, files))

@@ -22,6 +22,7 @@ def _bound(node):
     if isinstance(node, ast.Name): return [node.id] if isinstance(node.ctx, ast.Store) else []
     return [name for child in ast.iter_child_nodes(node) for name in _bound(child)]
 
+# %% ../nbs/08_parameters.ipynb #0db6de3d
 def assigned(source:str # text of a cell
             )->list[str]:
     "Names that a cell assigns; none for a cell that is not Python"
@@ -38,6 +39,7 @@ def _within_magic(cell):
     found = _MAGIC.fullmatch(cell)
     return ast.literal_eval(found[1]) if found else cell
 
+# %% ../nbs/08_parameters.ipynb #fe95addb
 def _cells(namespace):
     "The latest parameters cell and all that ran after it"
     history = [_within_magic(cell) for cell in namespace['In'] if cell]
@@ -46,6 +48,7 @@ def _cells(namespace):
         raise ValueError(f'no parameters cell has run in this kernel: run the cell that starts with "{MARK}" first')
     return history[starts[-1]:]
 
+# %% ../nbs/08_parameters.ipynb #2469a64a
 def defaults_of(valid # a dataclass, a dict {name: default}, or the names alone
                )->dict: # {name: default}, where the default is known
     "Defaults of the parameters, as far as they are known"
@@ -67,6 +70,7 @@ def _constants(cell):
             except ValueError: pass
     return found
 
+# %% ../nbs/08_parameters.ipynb #e0a1bd72
 def _check_ran(namespace, cells):
     "ValueError when the parameters cell broke off"
     later = {name for cell in cells[1:] for name in assigned(cell)}
@@ -135,6 +139,7 @@ def _hint(lines:list[str], # lines of a cell
                 except ValueError as error: return [f'raise ValueError({str(error)!r})\n']
     return lines
 
+# %% ../nbs/08_parameters.ipynb #0803bd58
 def load_ipython_extension(shell):
     "`%load_ext topofr_nb.parameters`: a parameter with a hyphen gets a hint"
     def hint(lines):

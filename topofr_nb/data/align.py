@@ -53,6 +53,7 @@ def _window(image, place):
     last = np.clip(np.ceil(place.max((0, 1))) + 2, first + 1, size).astype(int)
     return image[:, first[1]:last[1], first[0]:last[0]], first
 
+# %% ../../nbs/10_data/36_align.ipynb #e716a8bc
 def warp(image:torch.Tensor, # (3, h, w) uint8
          matrix:np.ndarray,  # (2, 3): from places in the image to places in the result, x and y in pixels
          image_size:int=112, # height and width of the result, in pixels
@@ -105,6 +106,7 @@ def _broken_line(path, lines):
         if not good:
             return f"{path} line {number}: {' '.join(fields)!r} is not {_LINE!r} with finite numbers"
 
+# %% ../../nbs/10_data/36_align.ipynb #3afe6dbb
 def read_landmarks(path:str|Path, # lines `name x1 y1 ... x5 y5 score`
                   )->tuple[list[str], np.ndarray, np.ndarray]: # n names, (n, 5, 2) x, y in pixels, (n,) scores
     "A landmark list in IJB's format; ValueError names the line"
@@ -177,6 +179,7 @@ def _image_files(source):
             found.append(place/file)
     return found, left_out
 
+# %% ../../nbs/10_data/36_align.ipynb #9944e22a
 def _align_file(path, target, detector, image_size):
     "Write the aligned face of a file; the reason when there is none"
     try:

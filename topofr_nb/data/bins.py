@@ -25,14 +25,17 @@ def _refuse_wide(text, found):
     if found: raise ValueError('text beyond Latin-1 stands where bytes are expected')
     return text
 
+# %% ../../nbs/10_data/22_bins.ipynb #7e821103
 def _from_utf8(data):
     wide = len(data) and np.frombuffer(data, np.uint8).max() > 0xc3
     return str(_refuse_wide(data, wide), 'utf-8').encode('latin-1')
 
+# %% ../../nbs/10_data/22_bins.ipynb #40c1707e
 def _from_unicode(data):
     narrow = _refuse_wide(data, re.search(rb'\\u(?!00)|\\U', data))
     return codecs.raw_unicode_escape_decode(narrow)[0].encode('latin-1')
 
+# %% ../../nbs/10_data/22_bins.ipynb #49493070
 def _from_quoted(data):
     data = bytes(data)
     if len(data) < 2 or data[:1] not in (b'"', b"'") or data[-1:] != data[:1]:
@@ -51,6 +54,7 @@ class _Text:
         if self.decode: self.data, self.decode = self.decode(self.data), None
         return self.data
 
+# %% ../../nbs/10_data/22_bins.ipynb #e5ef2f09
 def _bytes(value):
     "The bytes of a value; ValueError when it has none"
     if isinstance(value, _Text): return value.bytes()
@@ -58,10 +62,12 @@ def _bytes(value):
         raise ValueError(f'{_kind(value)} stands where bytes are expected')
     return value
 
+# %% ../../nbs/10_data/22_bins.ipynb #c317b469
 def _short(value):
     "The first characters of a value that is a short word"
     return str(_bytes(value)[:9], 'latin-1')
 
+# %% ../../nbs/10_data/22_bins.ipynb #4c9f491b
 def _kind(value):
     "What an error calls a value"
     name = type(value).__name__
@@ -86,6 +92,7 @@ class _Dtype:
         if self.order not in ('|', '<', '>', '='):
             raise ValueError(f'the byte order {self.order!a} of an array is none of | < > =')
 
+# %% ../../nbs/10_data/22_bins.ipynb #b775bfd2
 class _Array:
     "A numpy array: its type, shape and bytes"
     __slots__ = ('dtype', 'data')
@@ -374,6 +381,7 @@ def _encoded(value, i, path):
     if not len(value): raise ValueError(f'{path} image {i} holds no bytes')
     return value
 
+# %% ../../nbs/10_data/22_bins.ipynb #1050352f
 def _flags(values, path):
     if isinstance(values, _Array) and values.dtype:
         values = values.numbers()
@@ -385,6 +393,7 @@ def _flags(values, path):
         raise ValueError(f'{path} pair {good.argmin()}: who is the same is not False, True, 0 or 1')
     return torch.from_numpy(np.asarray(values) != 0)
 
+# %% ../../nbs/10_data/22_bins.ipynb #08c150ae
 def _map(path):
     if not path.is_file(): raise FileNotFoundError(f'verification set {path} does not exist')
     if not path.stat().st_size:

@@ -38,6 +38,7 @@ def _sklearn_datasets():
         raise ImportError('downloading needs scikit-learn: pip install scikit-learn') from error
     return sklearn.datasets
 
+# %% ../../nbs/10_data/32_fetch.ipynb #d0f2345c
 def fetch_lfw(data_home:str|Path|None=None, # folder of the downloads; None: scikit-learn's usual one
               download:bool=False,          # whether to fetch what is missing (about 230 MB)
               split:str='10_folds',         # pair list: "10_folds", "train" or "test"
@@ -65,6 +66,7 @@ def _scaled(image, size):
     if image.size == (size, size): return image
     return image.resize((size, size), Image.Resampling.BILINEAR)
 
+# %% ../../nbs/10_data/32_fetch.ipynb #2db0e596
 class CentreCrop(Dataset):
     "The middle of each image of a set, scaled"
     def __init__(self,
@@ -154,6 +156,7 @@ def _header(data):
             return [c for c in constants if c not in ('joblib.numpy_pickle', 'numpy')], position + 1
     raise ValueError('no array is described')
 
+# %% ../../nbs/10_data/32_fetch.ipynb #7a5dba04
 def _described(constants):
     "The type of the array that the constants describe"
     kind = next((c for c in constants if c in _TYPES), None)
@@ -174,6 +177,7 @@ def _unpack(packed):
     if not unpack.eof: raise ValueError(f'it unfolds into more than {_LIMIT} bytes or is cut off')
     return data
 
+# %% ../../nbs/10_data/32_fetch.ipynb #4a1b8ee5
 def _olivetti_array(data):
     "The array that the unpacked file describes and holds"
     constants, start = _header(data)
@@ -183,6 +187,7 @@ def _olivetti_array(data):
     if data[end:] != b'.': raise ValueError(f'the array would end at byte {end} of {len(data)}')
     return np.frombuffer(data[start:end], dtype=f'<{kind}')
 
+# %% ../../nbs/10_data/32_fetch.ipynb #bb9bba11
 def read_olivetti(path:str|Path,   # scikit-learn's olivetti_py3.pkz
                  )->torch.Tensor:  # (400, 64, 64) uint8, ten images of each of 40 people
     "The Olivetti faces out of joblib's file, without unpickling; ValueError when it is anything else"

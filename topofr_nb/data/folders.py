@@ -144,6 +144,7 @@ def _counted(files):
     return ', '.join(f'{folders.total()} {what} ({places(folders)})'
                      for what, folders in kinds.items())
 
+# %% ../../nbs/10_data/30_folders.ipynb #b6569dde
 def say_left_out(left_out:list[LeftOut], # files that are not read
                  read:int,               # number of images that are
                  empty:list[str]=(),     # people without an image
@@ -184,6 +185,7 @@ def _scan(root, left_out, nested):
     _one_spelling(root, dict.fromkeys(name for _, name in walk.faces))
     return walk.faces, said
 
+# %% ../../nbs/10_data/30_folders.ipynb #dc980965
 def _one_spelling(root, names):
     "No two folders whose names look the same"
     seen = {}
@@ -203,6 +205,7 @@ def _label(text):
     whole = re.fullmatch(r'[+-]?\d+(\.0*)?', text)
     return int(text.split('.')[0]) if whole else unicodedata.normalize('NFC', text)
 
+# %% ../../nbs/10_data/30_folders.ipynb #af8ff073
 def _rows(path):
     "(line number, fields) of the lines of a list that are not blank"
     try: lines = numbered_lines(path)
@@ -218,6 +221,7 @@ def _rows(path):
         try: yield number, split_fields(line, separator) if separator else line.rsplit(maxsplit=1)
         except ValueError as error: raise ValueError(f'{path} line {number}: {error}') from None
 
+# %% ../../nbs/10_data/30_folders.ipynb #2abbdfe0
 def _columns(path, fields):
     "The columns of path and label and the number of columns, from the fields of the first line"
     if path.suffix.lower() == '.lst':
@@ -244,6 +248,7 @@ def _parse(path):
     if not found: raise ValueError(f'{path} lists no images. Valid: lines {_FORM}')
     return found
 
+# %% ../../nbs/10_data/30_folders.ipynb #8c0d5737
 def _check(path, found):
     "Labels of one kind, no image twice, all files there"
     kinds = {type(label): (number, label) for number, _, label in reversed(found)}
@@ -282,21 +287,12 @@ class LabelledFiles(Dataset):
         return Path(self.where(i)).read_bytes(), self.labels[i].item()
 
 # %% ../../nbs/10_data/30_folders.ipynb #567ca39a
-def in_threads(f,                  # function of an item
-               items:list,         # what it is called with
-               label:str,          # label of the bar
-               progress:bool=True, # whether a bar is shown when it takes more than a second
-              )->list:             # results in the order of the items
-    "`f` of all items by a pool of threads: decoders leave Python's lock"
-    with ThreadPoolExecutor(min(16, 2*(os.cpu_count() or 1))) as pool:
-        return list(tqdm(pool.map(f, items), label, len(items), unit='image', delay=1, leave=False,
-                         disable=not progress))
-
 def _readable(path):
     try: read_image(path)
     except (ValueError, OSError): return False
     return True
 
+# %% ../../nbs/10_data/30_folders.ipynb #e3eef4da
 def _readable_only(faces):
     "Faces whose files can be decoded, and the paths of the others"
     good = in_threads(_readable, [path for path, _ in faces], 'verify')
@@ -307,6 +303,17 @@ def _readable_only(faces):
             f"{len(skipped)} of {len(faces)} images {'is' if one else 'are'} corrupt and left "
             f"out: {first_few(skipped)}", stacklevel=4)
     return [face for face, whole in zip(faces, good, strict=True) if whole], skipped
+
+# %% ../../nbs/10_data/30_folders.ipynb #acdc60c1
+def in_threads(f,                  # function of an item
+               items:list,         # what it is called with
+               label:str,          # label of the bar
+               progress:bool=True, # whether a bar is shown when it takes more than a second
+              )->list:             # results in the order of the items
+    "`f` of all items by a pool of threads: decoders leave Python's lock"
+    with ThreadPoolExecutor(min(16, 2*(os.cpu_count() or 1))) as pool:
+        return list(tqdm(pool.map(f, items), label, len(items), unit='image', delay=1, leave=False,
+                         disable=not progress))
 
 # %% ../../nbs/10_data/30_folders.ipynb #7153ca54
 def as_path(value,           # what the user gave
@@ -331,6 +338,7 @@ def _find(root, left_out, nested):
     return listing, [(image, str(label))
                      for _, image, label in found], '', isinstance(found[0][2], int)
 
+# %% ../../nbs/10_data/30_folders.ipynb #2b2965aa
 def _often_enough(faces, min_images):
     counts = Counter(name for _, name in faces)
     return [face for face in faces if counts[face[1]] >= min_images]
@@ -381,6 +389,7 @@ def _image(dataset, i):
     except (ValueError, OSError) as error: return error
     return item[0] if isinstance(item, tuple) else item
 
+# %% ../../nbs/10_data/30_folders.ipynb #629216ed
 def decode_all(dataset:Dataset,    # set of (uint8 image, label), or of images
                progress:bool=True, # whether a bar is shown when it takes more than a second
                keep:bool=True,     # False looks whether all can be read, and keeps nothing

@@ -59,6 +59,7 @@ def _has_labels(path, most=100):
     except (tarfile.TarError, OSError, EOFError): pass
     return False
 
+# %% ../../nbs/10_data/38_formats.ipynb #dbfaa425
 def is_shards(path:Path)->bool: # a .tar file, or a folder
     "Whether there are WebDataset shards: .tar files with labels inside, or where nothing else lies"
     if path.is_file(): return path.suffix.lower() == '.tar'
@@ -151,6 +152,7 @@ def _open_folder(path, options, nested=False):
     return FaceFolder(path, 1, options.image_size, options.people, options.exclude,
                       left_out=options.left_out, nested=nested)
 
+# %% ../../nbs/10_data/38_formats.ipynb #24e37fb5
 def _open_kface(path, options):
     exclude = options.exclude if not isinstance(options.exclude, (str, Path)) else [options.exclude]
     return KFace(path, people=options.people, test_people={*TEST_PEOPLE, *exclude},
@@ -216,6 +218,7 @@ def _sizes(dataset, most=200):
     if not hasattr(dataset, 'encoded'): return {}
     return image_sizes(lambda i: dataset.encoded(i)[0], len(dataset), most)
 
+# %% ../../nbs/10_data/38_formats.ipynb #8df0c098
 def say_sizes(sizes,          # (width, height): images
               image_size:int, # height and width of the result, in pixels
              )->str:

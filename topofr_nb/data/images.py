@@ -46,6 +46,7 @@ def _orientation(image):
     except Exception: return 1
     return int(found) if found in range(1, 9) else 1
 
+# %% ../../nbs/10_data/15_images.ipynb #be3a1127
 def _jpeg_orientation(data):
     try:
         with _open(data) as image: return _orientation(image)
@@ -82,6 +83,7 @@ def _png_size(data):
     if data[12:16] != b'IHDR': raise ValueError('the PNG does not begin with an IHDR chunk')
     return struct.unpack_from('>II', data, 16)
 
+# %% ../../nbs/10_data/15_images.ipynb #637f1277
 def _webp_size(data):
     kind = data[12:16]
     if kind == b'VP8X': return tuple(1 + int.from_bytes(data[at:at + 3], 'little') for at in (24, 27))
@@ -89,6 +91,7 @@ def _webp_size(data):
     bits = struct.unpack_from('<I', data, 21)[0]
     return 1 + (bits & 0x3fff), 1 + (bits >> 14 & 0x3fff)
 
+# %% ../../nbs/10_data/15_images.ipynb #51bc34d2
 def _size(data):
     if data.startswith(_JPEG): return _jpeg_header(data)[:2]
     if data.startswith(_PNG): return _png_size(data)
@@ -110,10 +113,12 @@ def _reason(error, data):
     if isinstance(error, struct.error): return 'its header is cut off'
     return error
 
+# %% ../../nbs/10_data/15_images.ipynb #c9bd05ea
 def _limited(width, height):
     if 0 < width*height <= MAX_PIXELS: return width, height
     raise ValueError(f'its header claims {width}x{height} pixels, 1 to {MAX_PIXELS//10**6} million are read')
 
+# %% ../../nbs/10_data/15_images.ipynb #81a91b7c
 def image_header(data:bytes,       # an image file's bytes; the first few thousand are enough
                 )->tuple[int,int]: # width, height in pixels as they are stored, before the orientation is applied
     "Size of an image without decoding it; CorruptImage when there is none or it is too large"
@@ -177,6 +182,7 @@ def _jpeg_operator():
     import_module('torchvision.io') # loads the operator
     return getattr(torch.ops.image, 'decode_jpeg', None)
 
+# %% ../../nbs/10_data/15_images.ipynb #73f38ba6
 def _torchvision(data):
     "Decode a JPEG; None when torchvision cannot"
     if _jpeg_operator() is None: return None
@@ -204,6 +210,7 @@ def _decode_jpeg(data, image_size, check):
     if image is None: return _pillow(data)
     return _upright(image, _jpeg_orientation(data)) if tagged else image
 
+# %% ../../nbs/10_data/15_images.ipynb #717a0801
 def _check_png(data):
     "ValueError for a PNG without an end, or with a checksum that does not hold in a chunk that the pixels need"
     at = 8
@@ -217,6 +224,7 @@ def _check_png(data):
             raise ValueError(f'the checksum of its chunk {name.decode("latin-1")} does not hold')
         at = end + 4
 
+# %% ../../nbs/10_data/15_images.ipynb #462e170e
 def _decode_png(data):
     _check_png(data)
     return _pillow(data)
@@ -231,6 +239,7 @@ def _decode(data, image_size, check):
     whole = Image.fromarray(image.permute(1, 2, 0).numpy())
     return _as_tensor(np.array(whole.resize((image_size, image_size), Image.Resampling.BILINEAR)))
 
+# %% ../../nbs/10_data/15_images.ipynb #0485a7d3
 def decode_image(data:bytes,              # an image file's bytes, of a format in `IMAGE_FORMATS`
                  image_size:int|None=112, # height and width of the result, in pixels; None keeps the image's own
                  where:str='image',       # what an error calls it

@@ -48,6 +48,7 @@ def _code_table(counts, symbols):
     return (np.append(lengths.repeat(widths), np.zeros(rest, int)).tolist(),
             np.append(found.repeat(widths), np.zeros(rest, int)).tolist())
 
+# %% ../../nbs/10_data/13_jpeg.ipynb #5a770366
 def _code_tables(body):
     "Each table of a DHT segment by its class (0 for DC, 1 for AC) and number"
     tables = {}
@@ -67,6 +68,7 @@ def _windows(part):
     shifted = wide[:, None] >> np.arange(8, 0, -1)
     return memoryview(shifted.astype(np.uint16).ravel())
 
+# %% ../../nbs/10_data/13_jpeg.ipynb #cbb9cf85
 def _quantisers(body):
     "Each table of 64 steps of a DQT segment by its number"
     tables = {}
@@ -97,6 +99,7 @@ def _follow_dc(windows, at, table, step, level):
     if abs(level) > (_LARGEST + step)//step: raise ValueError(_RANGE)
     return at + bits, level
 
+# %% ../../nbs/10_data/13_jpeg.ipynb #03aa3367
 def _follow_ac(windows, at, table, steps):
     "The bit behind the AC coefficients of a block"
     lengths, symbols = table
@@ -131,6 +134,7 @@ def _frame(body):
     if not parts or any(not part.h*part.v for part in parts.values()): raise ValueError(_SEGMENT)
     return SimpleNamespace(bits=body[0], width=width, height=height, parts=parts)
 
+# %% ../../nbs/10_data/13_jpeg.ipynb #241ca9b3
 def _units(frame, chosen):
     "How many units a scan of these components has, and the blocks of each in a unit"
     most_h, most_v = (max(getattr(part, side) for part in frame.parts.values()) for side in 'hv')
@@ -142,6 +146,7 @@ def _units(frame, chosen):
 
 _MARKER = re.compile(rb'\xff+([^\x00\xff])')
 
+# %% ../../nbs/10_data/13_jpeg.ipynb #f9107c7f
 def _parts(data, at):
     "The compressed parts from a byte on, without the zeros behind 0xff; where the next segment begins"
     parts = []
@@ -170,6 +175,7 @@ def _follow_scan(frame, body, tables, steps, interval, parts):
     for first, part in zip(range(0, count, each), parts):
         _follow_part(part, min(each, count - first), order, codes, quantisers)
 
+# %% ../../nbs/10_data/13_jpeg.ipynb #cf242632
 def _follow_part(part, count, order, codes, quantisers):
     windows = _windows(part)
     end = 8*len(part)
@@ -204,6 +210,7 @@ def _follow(data):
             parts, at = _parts(data, at)
             _follow_scan(frame, body, tables, steps, interval, parts)
 
+# %% ../../nbs/10_data/13_jpeg.ipynb #5101fbd3
 def damage_in_python(data:bytes,  # a JPEG
                     )->str|None:  # what is wrong; None where nothing is, and for a JPEG of another kind than sequential
     "`jpeg_damage` without the compiled part, a hundred times slower"

@@ -65,6 +65,7 @@ def _listing(folder):
     try: return set(os.listdir(folder))
     except (FileNotFoundError, NotADirectoryError): return set()
 
+# %% ../../nbs/10_data/34_kface.ipynb #0304e463
 def _conditions(root, person, selection):
     "(accessory, light, expression, pose) of the images of a person that are there"
     found = []
@@ -73,6 +74,7 @@ def _conditions(root, person, selection):
         found += [(s, l, e, c) for c in selection.poses if f'C{c}.jpg' in files]
     return found
 
+# %% ../../nbs/10_data/34_kface.ipynb #bfe6a5d8
 def _people(root):
     "Names of the people's folders"
     if not Path(root).is_dir():
@@ -188,6 +190,7 @@ def _draw_pair(values, one, other, there, rng):
     return ((one, *first),
             (other, *second)) if first in there[one] and second in there[other] else None
 
+# %% ../../nbs/10_data/34_kface.ipynb #1109169e
 def _draw_kind(people, there, values, count, same, rng, patience=20_000):
     "`count` different pairs of one kind"
     drawn = {}

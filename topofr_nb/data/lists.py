@@ -108,6 +108,7 @@ def _canonical(text):
     text = unicodedata.normalize('NFKC', text).translate(_APOSTROPHES)
     return ''.join(c for c in text if c.isspace() or unicodedata.category(c) not in ('Cf', 'Cc'))
 
+# %% ../../nbs/10_data/14_lists.ipynb #cec809ea
 def _unpadded(word):
     "A number, or letters and a number behind them, without leading zeros"
     return re.sub(r'^([^\W\d_]*)0+(?=[0-9]+$)', r'\1', word)

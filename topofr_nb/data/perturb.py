@@ -45,6 +45,7 @@ def _gaussian(size, sigma):
     weights = torch.exp(-x**2/(2*sigma[:, None]**2))
     return weights/weights.sum(1, keepdim=True)
 
+# %% ../../nbs/10_data/16_perturb.ipynb #2cc9f326
 def gaussian_blur(images:torch.Tensor, # (n, c, h, w)
                   sigma:torch.Tensor,  # (n,) standard deviation in pixels, > 0
                  )->torch.Tensor:      # (n, c, h, w)
@@ -109,6 +110,7 @@ def _between(size, first, length):
     place = torch.arange(size)
     return (place >= first[:, None]) & (place < (first + length)[:, None])
 
+# %% ../../nbs/10_data/16_perturb.ipynb #1b7cea10
 def random_erasing(images:torch.Tensor,        # (n, c, h, w) normalised
                    generator:torch.Generator,  # a CPU generator
                   )->torch.Tensor:             # (n, c, h, w)

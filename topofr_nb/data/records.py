@@ -42,6 +42,7 @@ def _parts(payload):
         at = payload.find(_MAGIC, at - at%4 + 4)
     return [*parts, payload[start:]]
 
+# %% ../../nbs/10_data/20_records.ipynb #3b5ff5a5
 def _record(payload):
     "The bytes of a record"
     if len(payload) > _LENGTH:
@@ -105,6 +106,7 @@ def _blocks(path):
     with open(path, 'rb') as file:
         while block := file.read(_BLOCK): yield block + file.readline(_BLOCK)
 
+# %% ../../nbs/10_data/20_records.ipynb #0bfcdb4a
 def _slow_pairs(block, path, line):
     pairs = np.empty((block.count(b'\n') + 1, 2), np.int64)
     n = 0
@@ -117,6 +119,7 @@ def _slow_pairs(block, path, line):
         n += 1
     return pairs[:n]
 
+# %% ../../nbs/10_data/20_records.ipynb #104c6154
 def _pairs(block, path, line):
     "(lines, 2) keys and positions"
     text = np.frombuffer(block, np.uint8)
@@ -142,6 +145,7 @@ def _lines(path, size):
         yield keys, positions
         line += block.count(b'\n')
 
+# %% ../../nbs/10_data/20_records.ipynb #945e8155
 def _dense_index(path, size, n):
     "Positions of the records 0, 1, 2, ..., in whatever order they are listed; None when the keys are others"
     table = np.full(n, -1, np.int64)
@@ -161,6 +165,7 @@ def _sorted_index(keys, positions, path):
     if twice.any(): raise ValueError(f'{path} lists record {keys[:-1][twice][0]} twice')
     return keys, positions[order]
 
+# %% ../../nbs/10_data/20_records.ipynb #4c22df5a
 def read_index(path:str|Path, # a .idx file
                size:int,      # bytes of its .rec file
               )->tuple[range|np.ndarray,np.ndarray]: # increasing keys, a range for 0, 1, 2, ...; bytes
@@ -180,6 +185,7 @@ def _id(data, at):
     found = _HEADER.unpack_from(data, at)[2]
     return found if found < 1 << 63 else -1
 
+# %% ../../nbs/10_data/20_records.ipynb #cdaf5674
 def _walk(data, path):
     "Position and id of each record of a mapped .rec file; -1 where a payload has no header"
     at = 0
@@ -198,6 +204,7 @@ def _walk(data, path):
         at += 8 + length + -length%4
     if inside: raise ValueError(f'{path} ends within a record, at byte {at} of {size}')
 
+# %% ../../nbs/10_data/20_records.ipynb #c4944fc5
 def walk_index(path:str|Path, # a .rec file
               )->tuple[range|np.ndarray,np.ndarray]: # as `read_index`
     "The index of a .rec file that has none, from its records; ValueError where they do not follow one another"
@@ -211,17 +218,6 @@ def walk_index(path:str|Path, # a .rec file
     return range(len(ids)) if dense else by_id, positions[order]
 
 # %% ../../nbs/10_data/20_records.ipynb #992c5919
-HEAD = np.dtype([('magic', '<u4'), ('start', '<u4'), ('flag', '<u4'), ('label', '<f4'), ('ids', '<u8', 2),
-                 ('labels', '<f4', 2)])
-SMALL = 1 << 16
-_CHUNK = 1 << 10
-
-def sample(n:int,          # number of records
-           few:int=4096,   # number to take of a large set
-          )->np.ndarray:   # increasing int64 indices, first and last among them
-    "All of a small set, evenly spaced ones of a large one"
-    return np.arange(n) if n <= SMALL else np.linspace(0, n - 1, few).astype(np.int64)
-
 def _named(path):
     "The file of this name, or one whose name differs in capitals"
     if path.exists() or not path.parent.is_dir(): return path
@@ -233,6 +229,18 @@ def _existing(path):
     if not path.is_file(): raise FileNotFoundError(f'{path} does not exist. Valid: a folder with train.rec')
     if path.stat().st_size == 0: raise ValueError(f'{path} is empty')
     return path
+
+# %% ../../nbs/10_data/20_records.ipynb #e664f4f2
+HEAD = np.dtype([('magic', '<u4'), ('start', '<u4'), ('flag', '<u4'), ('label', '<f4'), ('ids', '<u8', 2),
+                 ('labels', '<f4', 2)])
+SMALL = 1 << 16
+_CHUNK = 1 << 10
+
+def sample(n:int,          # number of records
+           few:int=4096,   # number to take of a large set
+          )->np.ndarray:   # increasing int64 indices, first and last among them
+    "All of a small set, evenly spaced ones of a large one"
+    return np.arange(n) if n <= SMALL else np.linspace(0, n - 1, few).astype(np.int64)
 
 # %% ../../nbs/10_data/20_records.ipynb #4116b96e
 def _spans(reader, n):
@@ -257,6 +265,7 @@ def _spans(reader, n):
         at = at + 8 + length + -length%4
         expected = (MIDDLE, LAST)
 
+# %% ../../nbs/10_data/20_records.ipynb #1b18b779
 def _heads(reader, chunk):
     "The `HEAD`s of some records, without touching what follows"
     words = np.memmap(reader.path, '<u4', 'r', shape=(reader.size//4,))
@@ -439,6 +448,7 @@ def _identity_ranges(labels):
     follows = (start == np.append(1, end[:-1])) & (start < end) & (end <= labels.images.stop) & (end < _EXACT)
     return ranges[np.logical_and.accumulate(follows)]
 
+# %% ../../nbs/10_data/20_records.ipynb #55548610
 def _all_labels(labels):
     "Label of every image: one header per identity where the ranges allow it, a sample compared with the images"
     starts, ends = _identity_ranges(labels).T

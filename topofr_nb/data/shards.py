@@ -66,6 +66,7 @@ def _images(dataset, quality, progress):
                                    disable=not progress)):
         yield place, int(dataset.labels[i]), encoded_image(dataset, int(i), quality)
 
+# %% ../../nbs/10_data/31_shards.ipynb #f1c0a7e2
 def write_folder(dataset:Dataset,    # set with `.labels` and `.num_classes`
                  folder:str|Path,    # a new folder
                  quality:int=95,     # JPEG quality where the set has no encoded bytes
@@ -86,6 +87,7 @@ def _webdataset():
         raise ImportError('shards need webdataset: pip install topofr_nb[shards]') from error
     return webdataset
 
+# %% ../../nbs/10_data/31_shards.ipynb #14334be1
 def write_shards(dataset:Dataset,      # set with `.labels` and `.num_classes`
                  folder:str|Path,      # a new folder
                  per_shard:int=10_000, # images in each tar file
@@ -140,6 +142,7 @@ def _whole_number(text, where):
     raise ValueError(
         f"{where} has label {bytes(text[:20]).decode(errors='replace')!r}. Valid: a whole number from 0 on")
 
+# %% ../../nbs/10_data/31_shards.ipynb #923d3992
 def sample_label(part:str,     # "cls" or "json"
                  data:bytes,   # what it contains
                  where:str,    # what an error calls it
@@ -166,16 +169,19 @@ def _face(sample, image_size):
     number = sample_label(label, sample[label], f'{where}.{label}')
     return decode_image(sample[image], image_size, f'{where}.{image}'), number
 
+# %% ../../nbs/10_data/31_shards.ipynb #8898c88c
 def _refuse(error):
     "WebDataset's handler: its additions to an error's arguments become one sentence"
     if isinstance(error, ValueError): raise ValueError(error.args[0]) from error
     raise ValueError(f"shards cannot be read: {' '.join(map(str, error.args))}") from error
 
+# %% ../../nbs/10_data/31_shards.ipynb #f871a6fe
 def _go_on(error):
     "WebDataset's handler: a sample is left out and named"
     warnings.warn(f'left out: {error.args[0]}', stacklevel=2)
     return True
 
+# %% ../../nbs/10_data/31_shards.ipynb #057fbf29
 def stream_shards(shards:str|Iterable[str], # a pattern like ".../shard-{000000..000099}.tar", or paths and URLs
                   image_size:int|None=112,  # height and width in pixels
                   buffer:int=0,             # images in the shuffle buffer; 0 keeps the order
@@ -205,6 +211,7 @@ def _next(tar):
     except tarfile.TarError: return None
     finally: tar.members.clear()
 
+# %% ../../nbs/10_data/31_shards.ipynb #1b166e95
 def _members(tar, path, lost):
     "Members of a tar file; what keeps it from being read to its end is added to `lost`"
     size = path.stat().st_size
@@ -222,6 +229,7 @@ def _members(tar, path, lost):
     elif any(rest):
         lost.append(_Lost(f'{path} byte {end}', 'where the tar file ends, and another follows'))
 
+# %% ../../nbs/10_data/31_shards.ipynb #3dcbff3c
 def _samples(members):
     "(key, {part: member}) of consecutive members with one key"
     key = None
@@ -237,6 +245,12 @@ def _samples(members):
     if parts: yield key, parts
 
 # %% ../../nbs/10_data/31_shards.ipynb #4ffa385e
+def _why(path, error):
+    with open(path, 'rb') as file:
+        packed = file.read(6).startswith((b'\x1f\x8b', b'BZh', b'\xfd7zXZ'))
+    return 'it is compressed; unpack it (gunzip) or read it with stream_shards' if packed else error
+
+# %% ../../nbs/10_data/31_shards.ipynb #d8d907ec
 def list_shard(path:Path # an uncompressed tar file
               )->tuple[np.ndarray, list[_Lost]]: # (n, 4) int64 first byte, length, label, key's hash; what is lost
     "Where the images of a shard lie"
@@ -265,11 +279,6 @@ def list_shard(path:Path # an uncompressed tar file
         raise ValueError(f'shard {path} cannot be read: {_why(path, error)}') from error
     return np.array(rows, np.int64).reshape(-1, 4), lost
 
-def _why(path, error):
-    with open(path, 'rb') as file:
-        packed = file.read(6).startswith((b'\x1f\x8b', b'BZh', b'\xfd7zXZ'))
-    return 'it is compressed; unpack it (gunzip) or read it with stream_shards' if packed else error
-
 # %% ../../nbs/10_data/31_shards.ipynb #434261cf
 def _copies(faces):
     "Rows of images that are there already, under the same key with the same bytes"
@@ -278,6 +287,7 @@ def _copies(faces):
     twice = np.flatnonzero((counts[inverse] > 1) & (first[inverse] != np.arange(len(inverse))))
     return [i for i in twice if faces.encoded(i)[0] == faces.encoded(first[inverse[i]])[0]]
 
+# %% ../../nbs/10_data/31_shards.ipynb #b7ffc524
 def say_lost(lost:list[_Lost], # what is not read
              read:int,        # number of images that are
             )->str:
@@ -305,6 +315,7 @@ def _shard_files(folder):
     if not found: raise FileNotFoundError(f'{folder} holds no shards. Valid: a folder with *.tar')
     return found
 
+# %% ../../nbs/10_data/31_shards.ipynb #071fa2ca
 def _check_lost(faces, lost, on_corrupt):
     "Raise for what is not read, or warn; images that are there twice are among it"
     copies = _copies(faces)
@@ -317,6 +328,7 @@ def _check_lost(faces, lost, on_corrupt):
     if lost: warnings.warn(said, stacklevel=4)
     return np.delete(faces._rows, copies, 0), [tuple(one) for one in lost]
 
+# %% ../../nbs/10_data/31_shards.ipynb #2afb2ebd
 def _num_classes(faces, listed):
     "Number of people, as `property` states where there is one"
     if not listed.is_file(): return int(faces.labels.max()) + 1

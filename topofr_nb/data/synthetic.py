@@ -29,6 +29,7 @@ def _hash(x:torch.Tensor)->torch.Tensor: # int64 to int64, wrapping
     x = (x ^ ((x >> 27) & (1 << 37) - 1)) * -0x6B2FB644ECCEEE15
     return x ^ ((x >> 31) & (1 << 33) - 1)
 
+# %% ../../nbs/10_data/10_synthetic.ipynb #fe1ae595
 def hash_key(seed:int, *parts)->torch.Tensor: # (n,) int64 from (n,) int64 tensors: identity, shot
     "One key for each row of `parts`"
     key = _hash(torch.full_like(parts[0], seed))
@@ -102,6 +103,7 @@ def _draw(table, key):
     low, high = torch.tensor(list(table.values()), dtype=torch.float64, device=key.device).T
     return dict(zip(table, (low + (high - low) * hash_uniform(key, len(table))).T))
 
+# %% ../../nbs/10_data/10_synthetic.ipynb #052ffb53
 def face_factors(identities, shots, seed=0, **nuisance)->dict: # name: (n,) float64, from (n,) int64 tensors
     "Every random number of every picture: identity factors never see the shot, shots have streams of their own"
     shot_key = hash_key(seed, identities, shots)
@@ -121,6 +123,7 @@ def _palette(name, t):
     i = x.long().clamp(max=len(colours) - 2)
     return torch.lerp(colours[i], colours[i + 1], (x - i)[:, None])
 
+# %% ../../nbs/10_data/10_synthetic.ipynb #cf731a52
 def _rotation(pitch, yaw):
     cp = pitch.cos()
     sp = pitch.sin()
@@ -187,6 +190,7 @@ def _rays(rotation, *axes): # the equations' coefficients: (n, 15, 1, 1) from (n
     d = d / length
     return torch.cat([dot(a, a), 2 * dot(a, b), dot(b, b), 1 / length, ad, bd, a, b, d], 1).float()[..., None, None]
 
+# %% ../../nbs/10_data/10_synthetic.ipynb #63b54648
 def _hit(x, y, rays): # maps e, z, u, v, w of the ellipsoid under the view coordinates x, y (n, h, w)
     aa, ab, bb, g, ad, bd, *abd = rays.unbind(1)
     e = 1 - (aa * x).addcmul_(ab, y).mul_(x).addcmul_(bb * y, y)
@@ -405,6 +409,7 @@ def _strip(length, device):
     u = hash_uniform(torch.zeros(1, dtype=torch.int64, device=device), length)[0]
     return ((2 * u - 1).clamp(-.9999, .9999).erfinv() * math.sqrt(2)).float()
 
+# %% ../../nbs/10_data/10_synthetic.ipynb #c13bfcd8
 def _noise(key, size):
     windows = _strip(3 * size * size + 0xffff, key.device).unfold(0, 3 * size * size, 1)
     return windows.index_select(0, (key >> 8) & 0xffff).view(-1, 3, size, size)
@@ -442,6 +447,7 @@ class _Some: # some pictures' part of a namespace of maps, cut out when it is as
         x = getattr(self.space, name)
         return x[self.index] if torch.is_tensor(x) else x
 
+# %% ../../nbs/10_data/10_synthetic.ipynb #58f8cffc
 def _only(on, change, image, *spaces): # put change(image, *spaces) into those pictures that are switched on
     index = on.nonzero().flatten()
     if len(index): image[index] = change(image[index], *(_Some(space, index) for space in spaces))
@@ -478,6 +484,7 @@ def _whole(name, value, lowest):
 BLOCK = 32
 CHUNK = 8 # pictures that a thread draws, and that are painted together: a chunk's maps stay in the processor's cache
 
+# %% ../../nbs/10_data/10_synthetic.ipynb #d6f380d3
 def render_faces(identities,     # (n,) whole numbers >= 0: tensor, array or list
                  shots,          # (n,) whole numbers >= 0
                  image_size=112, # pixels, >= 16
@@ -556,6 +563,7 @@ def _draw_all(dataset, path, progress, chunk):
         out.flush()
     seal(path)
 
+# %% ../../nbs/10_data/10_synthetic.ipynb #5856799a
 def render_cache(dataset:SyntheticFaces,
                  folder:str|Path,     # folder; made if missing
                  progress:bool=True,  # whether a bar is shown

@@ -68,6 +68,7 @@ def _above(scores, bar):
     if above.device.type != 'cpu': return above.nonzero().flatten()
     return torch.from_numpy(np.flatnonzero(above.numpy()))
 
+# %% ../../nbs/50_evaluation/47_all_pairs.ipynb #ba365939
 def _highest_negatives(features, labels, masked, k, block, device):
     "The `k` highest cosines of pairs of different people"
     highest, features, labels = Highest(k), features.to(device), torch.as_tensor(labels).to(device)
@@ -92,6 +93,7 @@ def _positives(features, labels, masked):
         i, j = i[crossed], j[crossed]
     return template_pair_scores(features, i, j)
 
+# %% ../../nbs/50_evaluation/47_all_pairs.ipynb #fa085fa8
 def _checked_faces(features, labels, masked):
     "Unit float32 features, labels and masks as arrays, one for each image"
     features = unit_features(features).float()

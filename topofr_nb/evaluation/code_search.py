@@ -14,11 +14,6 @@ import torch
 import torch.nn.functional as F
 
 # %% ../../nbs/50_evaluation/48_code_search.ipynb #0763dff3
-class CodeMatches(NamedTuple):
-    "Identities found for each query, best first"
-    identities: torch.Tensor # (n, k) int64; -1 where the walk found fewer
-    scores: torch.Tensor     # (n, k) log-probability of the code, or cosine after `rerank`; -inf where there is none
-
 def _walk(log_probs, tree, k, beam):
     "The best identities of some queries by a beam over the tree"
     node = torch.zeros(len(log_probs), 1, dtype=torch.int64, device=log_probs.device)
@@ -29,6 +24,12 @@ def _walk(log_probs, tree, k, beam):
         score, best = score.topk(min(score.shape[1], beam if place < len(tree) - 1 else k), dim=1)
         node = child.gather(1, best).clamp(min=0)
     return CodeMatches(node.masked_fill(score == -torch.inf, -1), score)
+
+# %% ../../nbs/50_evaluation/48_code_search.ipynb #aeac92b1
+class CodeMatches(NamedTuple):
+    "Identities found for each query, best first"
+    identities: torch.Tensor # (n, k) int64; -1 where the walk found fewer
+    scores: torch.Tensor     # (n, k) log-probability of the code, or cosine after `rerank`; -inf where there is none
 
 # %% ../../nbs/50_evaluation/48_code_search.ipynb #6c5fb480
 def search_codes(log_probs:torch.Tensor, # (n, l, v) from `GIFHead.predict`
@@ -56,6 +57,7 @@ def _rows(vectors, ids):
     rows = torch.from_numpy(np.array(vectors[ids.cpu().numpy()]))
     return F.normalize(rows.float(), dim=-1).to(ids.device)
 
+# %% ../../nbs/50_evaluation/48_code_search.ipynb #2384186b
 def rerank(features:torch.Tensor, # (n, d) queries
            vectors,               # (m, d) class vectors: a tensor, an array or a memmap; only candidates are read
            matches:CodeMatches,   # from `search_codes`
@@ -85,6 +87,7 @@ def _descend(x, tree, centres, vectors, k, beam):
         node = child.gather(1, best)
     return CodeMatches(node, score)
 
+# %% ../../nbs/50_evaluation/48_code_search.ipynb #d4ec3d42
 def search_centres(features:torch.Tensor, # (n, d) queries
                    tree:Sequence,         # from `code_tree`, or `IdentityCodes.tree`
                    centres:Sequence,      # from `prefix_centres`, or `IdentityCodes.centres`: l-1 times (nodes, d)

@@ -41,6 +41,7 @@ def _pair_weights(rng, draws, same):
     for kind in (same, ~same): weights[:, kind] = _times_drawn(rng, draws, int(kind.sum()))
     return weights
 
+# %% ../../nbs/50_evaluation/50_compare.ipynb #2e37e0d1
 def _people_weights(rng, draws, people):
     "(draws, n) weights of the pairs of `people` (n, 2), numbered from 0, when people are drawn"
     drawn = _times_drawn(rng, draws, int(people.max()) + 1)
@@ -135,6 +136,7 @@ def _statistics(scores, same, statistic, folds):
                          f'the least FAR is {1/negatives:.2g}')
     return [_tar(s, same, far) for s in scores]
 
+# %% ../../nbs/50_evaluation/50_compare.ipynb #d6f79973
 def _differences(of_a, of_b, same, people, resamples, rng):
     "The difference on each draw; draws without one of the kinds are left out"
     chunk, found = max(1, 200_000//len(same)), [np.zeros(0)]
@@ -161,6 +163,7 @@ def _number_people(people, same):
         raise ValueError(f'pair {wrong[0]} is of {first} and {second}, and its label says {label}')
     return numbered
 
+# %% ../../nbs/50_evaluation/50_compare.ipynb #6e130b56
 def compare_pairs(scores_a:Sequence,         # (n,) scores of the first model; cosines for "accuracy"
                   scores_b:Sequence,         # (n,) scores of the second model on the same pairs
                   same:Sequence,             # (n,) bool

@@ -22,18 +22,19 @@ from ..core import one_of
 from ..data.perturb import to_float
 
 # %% ../../nbs/50_evaluation/10_embed.ipynb #678ebb4a
+def _batch(images, start, stop):
+    "Images `start` to `stop` as a uint8 tensor (b, 3, h, w)"
+    if isinstance(images, torch.Tensor): return images[start:stop]
+    if isinstance(images, np.ndarray): return torch.from_numpy(np.array(images[start:stop]))
+    return stack_images(images, list(range(start, stop)))
+
+# %% ../../nbs/50_evaluation/10_embed.ipynb #6698fba7
 def stack_images(images:Sequence|Dataset, # of (3, h, w) tensors, or of tuples that begin with one
                  rows:list[int],          # which of them
                 )->torch.Tensor:          # (len(rows), 3, h, w)
     "Some images of a data set, read together where it can"
     items = images.__getitems__(rows) if hasattr(images, '__getitems__') else [images[i] for i in rows]
     return torch.stack([torch.as_tensor(item[0] if isinstance(item, tuple) else item) for item in items])
-
-def _batch(images, start, stop):
-    "Images `start` to `stop` as a uint8 tensor (b, 3, h, w)"
-    if isinstance(images, torch.Tensor): return images[start:stop]
-    if isinstance(images, np.ndarray): return torch.from_numpy(np.array(images[start:stop]))
-    return stack_images(images, list(range(start, stop)))
 
 # %% ../../nbs/50_evaluation/10_embed.ipynb #e7cdaf6a
 FLIPS = ('sum', 'concat', 'none')
@@ -94,6 +95,7 @@ class _Batches(Dataset):
             plain = type(error).__module__ == 'builtins'
             return start, error if plain else ValueError(f'{type(error).__name__}: {error}')
 
+# %% ../../nbs/50_evaluation/10_embed.ipynb #72d484be
 def read_ahead(images:Sequence|Dataset, # n images
                starts:Sequence[int],    # first images of the batches
                batch_size:int,
@@ -115,6 +117,7 @@ def _check_device(model, device):
         place = f"the model is on {weight.device} and device is '{device}'"
         raise ValueError(f"{place}; move the model, or say device='{weight.device}'")
 
+# %% ../../nbs/50_evaluation/10_embed.ipynb #c5aab71f
 @contextmanager
 def _at_work(embedder, model, images):
     "A function (batch, index of its first image) -> checked features; the model is in evaluation mode, under autocast"

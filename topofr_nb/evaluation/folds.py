@@ -99,6 +99,7 @@ def _best_threshold(distances, same):
     low, high = distances[end - 1:end + 1]
     return max(low + (high - low)/2, np.nextafter(low, np.inf))
 
+# %% ../../nbs/50_evaluation/18_folds.ipynb #b2bfce44
 def _exact_thresholds(distances, same, fold, folds):
     "(folds,) lowest of the best thresholds on the other folds"
     order = np.argsort(distances, kind='stable')
@@ -106,6 +107,15 @@ def _exact_thresholds(distances, same, fold, folds):
     return np.array([_best_threshold(distances[fold != k], same[fold != k]) for k in range(folds)])
 
 # %% ../../nbs/50_evaluation/18_folds.ipynb #b19186fe
+def _decide(distances, same, folds, rule):
+    "Which pairs are decided rightly, by the threshold of the other folds; the folds; the thresholds"
+    find = FOLD_RULES[one_of('rule', rule, FOLD_RULES)]
+    distances, same = _scored_pairs(distances, same)
+    folds = make_folds(same, folds)
+    thresholds = find(distances.astype(np.float64, copy=False), same, folds.index, folds.count)
+    return (distances < thresholds[folds.index]) == same, folds, thresholds
+
+# %% ../../nbs/50_evaluation/18_folds.ipynb #14df526c
 class FoldAccuracy(NamedTuple):
     "Accuracy of verification over folds"
     mean:float               # mean over folds
@@ -115,14 +125,6 @@ class FoldAccuracy(NamedTuple):
     how:str=''               # which folds: "10 contiguous folds"
 
 FOLD_RULES = {'insightface': _grid_thresholds, 'exact': _exact_thresholds}
-
-def _decide(distances, same, folds, rule):
-    "Which pairs are decided rightly, by the threshold of the other folds; the folds; the thresholds"
-    find = FOLD_RULES[one_of('rule', rule, FOLD_RULES)]
-    distances, same = _scored_pairs(distances, same)
-    folds = make_folds(same, folds)
-    thresholds = find(distances.astype(np.float64, copy=False), same, folds.index, folds.count)
-    return (distances < thresholds[folds.index]) == same, folds, thresholds
 
 # %% ../../nbs/50_evaluation/18_folds.ipynb #835dc882
 def fold_accuracy(distances:Sequence,      # (n,) squared distances of unit features, 0..4
@@ -187,6 +189,7 @@ def _far_thresholds(distances, same, folds, far):
         if allowed < len(negatives): thresholds[k] = np.partition(negatives, allowed)[allowed]
     return thresholds
 
+# %% ../../nbs/50_evaluation/18_folds.ipynb #8ef59cd8
 def val_at_far(distances:Sequence,    # (n,) squared distances of unit features
                same:Sequence,         # (n,) bool
                far:float=1e-3,        # target, 0..1

@@ -40,6 +40,7 @@ def _unit_rows(what, features, rows=slice(None)):
     "Rows as unit float32 features"
     return unit_features(features[rows], what, rows.start or 0).float()
 
+# %% ../../nbs/50_evaluation/45_identification.ipynb #374b8058
 def _blocks(features, stops):
     "Unit features in blocks that end at each stop, with the number of rows read so far"
     start = 0
@@ -54,6 +55,7 @@ def _top(scores, k):
     "The `k` highest scores of each row; for one, `amax` is faster than `topk`"
     return scores.amax(1, keepdim=True) if k == 1 else scores.topk(min(k, scores.shape[1]), dim=1).values
 
+# %% ../../nbs/50_evaluation/45_identification.ipynb #88c6bc06
 def _best_exact(probes, features, stops, k, device):
     "The `k` highest cosines of each probe with the first rows, at each stop"
     probes = probes.to(device)
@@ -87,6 +89,7 @@ def _checked(what, features, n=None):
     if n not in (None, features.shape[1]):
         raise ValueError(f'{what} features have {features.shape[1]} dimensions, probe features {n}')
 
+# %% ../../nbs/50_evaluation/45_identification.ipynb #18743a83
 def _checked_stops(counts, ks, n):
     "Numbers of distractors in rising order, if they and the ranks fit"
     stops = sorted({int(c) for c in counts}) if counts is not None else [n]
@@ -162,6 +165,7 @@ def _parts(model, data, features, embedder):
     follow = len(distractor) and (np.diff(distractor) == 1).all()
     return features[probe], features[distractor[0]:distractor[-1] + 1] if follow else features[distractor]
 
+# %% ../../nbs/50_evaluation/45_identification.ipynb #fec281b6
 def score_identification(model:Callable|None,         # float (b, 3, h, w) in [-1, 1] -> (b, d); unused with `features`
                          data:IdentificationSet,      # images, probes, distractors
                          embedder:Embedder=Embedder(), # device, also of the search; batch size, flip, precision

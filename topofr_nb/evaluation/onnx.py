@@ -96,6 +96,7 @@ def _open(path, providers):
         raise ValueError(f'{path} is not an ONNX file that onnxruntime can run: {reason}') from error
     return onnx.load(path, load_external_data=False), session
 
+# %% ../../nbs/50_evaluation/60_onnx.ipynb #cb60b10a
 def _image_sides(wanted, image_size, path):
     "(height, width) of the graph's input, or the caller's where it takes any"
     sides = wanted.height, wanted.width
@@ -103,6 +104,7 @@ def _image_sides(wanted, image_size, path):
         raise ValueError(f'image_size {image_size} contradicts {path}, which takes {wanted.shape}: leave it out')
     return [side or image_size for side in sides]
 
+# %% ../../nbs/50_evaluation/60_onnx.ipynb #e72110fe
 def _output_shapes(session, wanted, sides):
     "Shape of each output for black images"
     shape = [wanted.batch or 1, *(side or 112 for side in sides)]
@@ -182,6 +184,7 @@ def _check_export(network, path, image_size):
             raise ValueError(f'the exported file gives other features for {images}: '
                              f'relative distance {worst:.2g} > {MOST_DIFFERENT:g}')
 
+# %% ../../nbs/50_evaluation/60_onnx.ipynb #6d5f0e63
 def export_onnx(model:nn.Module,    # float (b, 3, s, s) in [-1, 1] -> (b, d), on any device
                 path:str|Path,      # the .onnx file
                 image_size:int=112, # s

@@ -41,12 +41,6 @@ def _constants(graph):
     return found
 
 # %% ../../nbs/50_evaluation/58_onnx_graph.ipynb #b9492016
-class FirstNodes(NamedTuple):
-    "What a graph does to each channel before anything else: y = scale*x + shift"
-    scale:np.ndarray       # (3,) or (1,)
-    shift:np.ndarray
-    nodes:tuple[str, ...]  # their kinds, such as ("Sub", "Mul")
-
 def _affine(node, x, constants):
     "(scale, shift) of one node with constants for its input x; None for any other node"
     if node.op_type in _SAME_RANGE: return 1., 0.
@@ -63,6 +57,13 @@ def _affine(node, x, constants):
     if first and (c != 0).all(): known['Div'] = (1/c, 0.)
     return known.get(node.op_type)
 
+# %% ../../nbs/50_evaluation/58_onnx_graph.ipynb #6947cf97
+class FirstNodes(NamedTuple):
+    "What a graph does to each channel before anything else: y = scale*x + shift"
+    scale:np.ndarray       # (3,) or (1,)
+    shift:np.ndarray
+    nodes:tuple[str, ...]  # their kinds, such as ("Sub", "Mul")
+
 # %% ../../nbs/50_evaluation/58_onnx_graph.ipynb #b7274e07
 def _chain(graph, x)->Iterator:
     "The nodes from a tensor on, while each is the only one that uses it; asking for its shape does not count"
@@ -72,6 +73,7 @@ def _chain(graph, x)->Iterator:
         yield users[0], x
         x = users[0].output[0]
 
+# %% ../../nbs/50_evaluation/58_onnx_graph.ipynb #cb1e396c
 def first_nodes(model # an onnx.ModelProto
                )->FirstNodes:
     "The affine nodes between the input of a graph and the first node of another kind, multiplied out"

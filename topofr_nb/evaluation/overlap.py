@@ -31,6 +31,7 @@ def _cosines(n):
     rows = torch.cos(math.pi*(2*torch.arange(n) + 1)*k/(2*n))*math.sqrt(2/n)
     return torch.where(k == 0, rows/math.sqrt(2), rows)
 
+# %% ../../nbs/50_evaluation/65_overlap.ipynb #d557bc82
 def low_frequencies(images:torch.Tensor, # (n, 3, h, w) uint8
                     crop:float=0.,       # part that is cut off at each side
                    )->torch.Tensor:      # (n, 143) float32
@@ -75,6 +76,7 @@ def _views(bits, crops):
     "Hashes of some crops below each other, as float"
     return bits[:, crops].flatten(0, -2).float()
 
+# %% ../../nbs/50_evaluation/65_overlap.ipynb #fe431d6a
 def nearest_images(train:torch.Tensor,       # (n, 4, 2, 143) from `image_bits`
                    target:torch.Tensor|None, # (m, 4, 2, 143); None: the training images, each without itself
                    block:int=2048,           # training images at a time
@@ -194,12 +196,14 @@ class _Sequence:
         read = getattr(self.images, 'images', None)
         return list(read(rows) if callable(read) else stack_images(self.images, rows))
 
+# %% ../../nbs/50_evaluation/65_overlap.ipynb #f3843db9
 def _names(data, field):
     "Names of the people of a set, or of the sets in it"
     parts = data.values() if isinstance(data, dict) and not hasattr(data, field) else [data]
     sources = [getattr(part, 'dataset', part) for part in parts]
     return [name for part in sources for name in getattr(part, field, None) or ()]
 
+# %% ../../nbs/50_evaluation/65_overlap.ipynb #97517ed3
 def _compare_features(model, embedder, train, target):
     "Nearest features and what can be said of them"
     nothing = torch.empty(0), torch.empty(0, dtype=torch.int64)

@@ -92,6 +92,7 @@ def _some_of_each(scores, same):
     rows = np.concatenate([rows[::max(1, math.ceil(len(rows)/MOST_DOUBTED))] for rows in kinds])
     return scores[rows].astype(np.float64), same[rows]
 
+# %% ../../nbs/50_evaluation/17_results.ipynb #35be1f61
 def find_doubt(scores:Sequence, # (n,) cosines
                same:Sequence,   # (n,) bool
               )->str:           # '' where there is nothing to ask

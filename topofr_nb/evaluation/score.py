@@ -27,6 +27,7 @@ def _scorer(protocol):
     name = type(protocol).__name__
     raise ValueError(f'a {name} cannot be scored: register a function for it with @score.register({name})')
 
+# %% ../../nbs/50_evaluation/70_score.ipynb #5fcdb526
 def score(model:Callable,                # float (b, 3, h, w) in [-1, 1] -> (b, d): a network, an `OnnxModel`, ...
           protocol,                      # a set, as `open_protocol` gives it
           embedder:Embedder=Embedder(),  # device, batch size, flip, precision, workers
@@ -37,6 +38,7 @@ def score(model:Callable,                # float (b, 3, h, w) in [-1, 1] -> (b, 
     "Score a model on a protocol"
     return _scorer(protocol)(model, protocol, embedder, folder=folder, tag=tag, seconds=seconds)
 
+# %% ../../nbs/50_evaluation/70_score.ipynb #5b5488b8
 def _register(kind): # a set class
     "Let `score` take sets of a class by a function (model, protocol, embedder, *, folder, tag, seconds) -> Result"
     def register(function):
@@ -59,16 +61,19 @@ def _score_templates(model, protocol, embedder, folder, tag, **_):
     features = _features(model, protocol.images, protocol.name, embedder, folder, tag)
     return score_templates(model, protocol, embedder, features)
 
+# %% ../../nbs/50_evaluation/70_score.ipynb #8e398006
 @score.register(IdentificationSet)
 def _score_search(model, protocol, embedder, folder, tag, **_):
     features = _features(model, protocol.images, protocol.name, embedder, folder, tag)
     return score_identification(model, protocol, embedder, features)
 
+# %% ../../nbs/50_evaluation/70_score.ipynb #5e73685d
 @score.register(GroupSets)
 def _score_groups(model, protocol, embedder, folder, tag, **_):
     found = {name: _features(model, part.images, name, embedder, folder, tag) for name, part in protocol.items()}
     return score_groups(model, protocol, embedder, found)
 
+# %% ../../nbs/50_evaluation/70_score.ipynb #629f6a7f
 def forget_features(folder:str|Path # given to `score`
                    ):
     "Remove the feature files of an evaluation that is over, or of an older model"

@@ -24,6 +24,7 @@ def _header(n, d):
     np.lib.format.write_array_header_1_0(header, dict(descr='<f4', fortran_order=False, shape=(n, d)))
     return header.getvalue()
 
+# %% ../../nbs/50_evaluation/15_stream.ipynb #5ad84e27
 def _read_note(note, found, source):
     "(rows, numbers of a row) that a note counts; ValueError if they are computed from something else"
     try:

@@ -51,6 +51,7 @@ def _rows(features, start, stop):
     if isinstance(x, torch.Tensor): x = x.detach().to('cpu', torch.promote_types(x.dtype, torch.float32)).numpy()
     return np.asarray(x, dtype=np.result_type(x, np.float32))
 
+# %% ../../nbs/50_evaluation/40_templates.ipynb #e64e5d29
 def _first_not_finite(features):
     "Index of the first image whose feature is not finite"
     for start in range(0, len(features), ROWS_AT_ONCE):
@@ -135,6 +136,7 @@ def _checked_rows(what, rows, n):
         raise ValueError(f'{what} of pair {i} is {rows[i]}; valid: 0..{n - 1}')
     return rows
 
+# %% ../../nbs/50_evaluation/40_templates.ipynb #7fcd528a
 def template_pair_scores(features:torch.Tensor, # (t, d) unit features of templates
                          index_a:Sequence,      # (p,) integer rows of the first templates
                          index_b:Sequence,      # (p,) integer rows of the second templates
@@ -201,6 +203,7 @@ def _unit(what, features, labels):
     if len(features) == 0: raise ValueError(f'there is no {what}')
     return features, labels
 
+# %% ../../nbs/50_evaluation/40_templates.ipynb #b3c4264c
 def identification(gallery_features:torch.Tensor, # (g, d) features of templates or images
                    gallery_subjects:Sequence,     # (g,) integer person of each
                    probe_features:torch.Tensor,   # (q, d)
@@ -278,6 +281,7 @@ def _galleries(data, templates, features, device):
         found[name] = identification(side, subjects, probes, data.probes[1], device=device)
     return found
 
+# %% ../../nbs/50_evaluation/40_templates.ipynb #5625e43d
 def score_templates(model:Callable|None,         # float (b, 3, h, w) in [-1, 1] -> (b, d); unused with `features`
                     data:TemplateSet,            # images, templates, pairs, galleries
                     embedder:Embedder=Embedder(), # device, batch size, flip, precision

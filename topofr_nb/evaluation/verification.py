@@ -182,6 +182,7 @@ def _speed(model, images, embedder):
 
 MIN_PAIRS = 20
 
+# %% ../../nbs/50_evaluation/20_verification.ipynb #f125e57f
 def _thin(pairs, max_images):
     "The largest of ever smaller subsets that needs at most `max_images` images, but no fewer than `MIN_PAIRS` pairs"
     n, subset = len(pairs), pairs

@@ -22,6 +22,12 @@ FAINT = 'var(--faint, #999999)'
 PAPER = 'var(--paper, #ffffff)'
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #48142b2e
+def _check_range(name, ends):
+    low, high = ends
+    if not (np.isfinite([low, high]).all() and low < high):
+        raise ValueError(f'the {name} axis goes from {low} to {high}; valid: two finite numbers, the smaller first')
+
+# %% ../../nbs/85_explore/04_drawing.ipynb #ce316ebc
 class Panel:
     "One pair of axes and the marks on it"
     def __init__(self,
@@ -40,11 +46,6 @@ class Panel:
         self.x, self.y, self.width, self.height = x, y, width, height
         self.title, self.xlabel, self.ylabel = title, xlabel, ylabel
         self.axes, self.log_x, self.yticks, self.marks = axes, log_x, yticks, []
-
-def _check_range(name, ends):
-    low, high = ends
-    if not (np.isfinite([low, high]).all() and low < high):
-        raise ValueError(f'the {name} axis goes from {low} to {high}; valid: two finite numbers, the smaller first')
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #ae17b518
 def place(panel:Panel, x, y)->tuple[np.ndarray, np.ndarray]: # pixels from the panel's upper left corner

@@ -57,6 +57,7 @@ def _by_size(simplices, size, top):
     order = order[size[order] <= top]
     return simplices[order], size[order]
 
+# %% ../../nbs/85_explore/10_topology_explorer.ipynb #250a1779
 def _triangles(distances, top):
     "All triangles by their longest side"
     corners = torch.combinations(torch.arange(len(distances)), 3).numpy().reshape(-1, 3)
@@ -64,6 +65,7 @@ def _triangles(distances, top):
     longest = np.maximum.reduce([distances[a, b], distances[b, c], distances[a, c]])
     return _by_size(corners, longest, top)
 
+# %% ../../nbs/85_explore/10_topology_explorer.ipynb #8351ce12
 def grow(points:torch.Tensor, # (n, ...) flattened to (n, d), n up to MOST_POINTS
         )->Filtration:
     "All that the explorer shows of a cloud; raises a ValueError for more points than can be drawn"
@@ -118,6 +120,15 @@ def outlines(layout:np.ndarray,    # (n, 2)
     return np.concatenate([corners, gaps], 1).reshape(-1, 2).T
 
 # %% ../../nbs/85_explore/10_topology_explorer.ipynb #c2c0c208
+def _square(layout, aspect):
+    "Ends of both axes: the same unit on both, in a panel that is `aspect` as wide as high"
+    low = layout.min(0)
+    high = layout.max(0)
+    middle = (low + high)/2
+    half = 0.6*max((high[0] - low[0])/aspect, high[1] - low[1], 1e-9)
+    return (middle[0] - aspect*half, middle[0] + aspect*half), (middle[1] - half, middle[1] + half)
+
+# %% ../../nbs/85_explore/10_topology_explorer.ipynb #60b582d7
 def complex_panel(filtration:Filtration, state:State,
                   title:str,
                   sources=None, # n pictures from `as_address`, drawn at the points
@@ -132,14 +143,6 @@ def complex_panel(filtration:Filtration, state:State,
     if sources: add_images(panel, *filtration.layout.T, sources, 26, tips, frames=colours)
     else: add_points(panel, *filtration.layout.T, colours, 4, tips)
     return panel
-
-def _square(layout, aspect):
-    "Ends of both axes: the same unit on both, in a panel that is `aspect` as wide as high"
-    low = layout.min(0)
-    high = layout.max(0)
-    middle = (low + high)/2
-    half = 0.6*max((high[0] - low[0])/aspect, high[1] - low[1], 1e-9)
-    return (middle[0] - aspect*half, middle[0] + aspect*half), (middle[1] - half, middle[1] + half)
 
 # %% ../../nbs/85_explore/10_topology_explorer.ipynb #3efe16b0
 def barcode_panel(filtration:Filtration, state:State)->Panel:
@@ -173,6 +176,19 @@ def diagram_panel(filtration:Filtration, state:State)->Panel:
     return panel
 
 # %% ../../nbs/85_explore/10_topology_explorer.ipynb #17714588
+def _drawn(clouds, sources, rho):
+    "The picture and the sentence at one ρ"
+    rows = []
+    said = []
+    for name, filtration in clouds.items():
+        state = state_at(filtration, rho)
+        components, loops = (int(alive.sum()) for alive in state.alive)
+        rows.append([complex_panel(filtration, state, name, sources.get(name)), barcode_panel(filtration, state),
+                     diagram_panel(filtration, state)])
+        said.append(f'{name}: {components} component{"s"*(components != 1)}, {loops} loop{"s"*(loops != 1)}')
+    return picture(rows, f'Complexes at ρ = {rho:.3g}'), f'ρ = {rho:.3g}. ' + '; '.join(said)
+
+# %% ../../nbs/85_explore/10_topology_explorer.ipynb #88cb0486
 def explore_persistence(clouds:dict[str, Filtration], # drawn below each other
                         images:dict|None=None, # name -> (n, 3, h, w) faces at their points, uint8 or float in -1..1
                         rho:float|None=None,   # at the start; default: a third of the way
@@ -193,18 +209,6 @@ def _pasted(name, pictures, clouds):
         said = f'images {name!r}: {len(pictures)} do not belong to a cloud of as many points'
         raise ValueError(f'{said}; clouds: {known}')
     return [as_address((255*as_pixels(picture)).round().astype(np.uint8)) for picture in pictures]
-
-def _drawn(clouds, sources, rho):
-    "The picture and the sentence at one ρ"
-    rows = []
-    said = []
-    for name, filtration in clouds.items():
-        state = state_at(filtration, rho)
-        components, loops = (int(alive.sum()) for alive in state.alive)
-        rows.append([complex_panel(filtration, state, name, sources.get(name)), barcode_panel(filtration, state),
-                     diagram_panel(filtration, state)])
-        said.append(f'{name}: {components} component{"s"*(components != 1)}, {loops} loop{"s"*(loops != 1)}')
-    return picture(rows, f'Complexes at ρ = {rho:.3g}'), f'ρ = {rho:.3g}. ' + '; '.join(said)
 
 # %% ../../nbs/85_explore/10_topology_explorer.ipynb #afd5675c
 def face_clouds(images:torch.Tensor, # (n, 3, h, w) float in -1..1

@@ -87,6 +87,7 @@ def _mass(logits, label, kept):
     classes = share[:len(logits)].sum()
     return torch.stack([own, classes - own, share[len(logits):].sum()])
 
+# %% ../../nbs/85_explore/20_unpg_explorer.ipynb #f742e36f
 def _whiskers(negatives, kept):
     "Q1 and Q3, the lowest and highest that stay, and which stay"
     if not len(negatives): return None, None, np.zeros(0, dtype=bool)
@@ -95,6 +96,7 @@ def _whiskers(negatives, kept):
     low, high = kept.min(), kept.max()
     return box, (float(low), float(high)), ((negatives >= low) & (negatives <= high)).numpy()
 
+# %% ../../nbs/85_explore/20_unpg_explorer.ipynb #d06ac0dd
 def state_at(batch:Batch,
              r:float,      # whisker length in interquartile ranges, 0 or more
              margin:float, # of ArcFace, radians
@@ -115,6 +117,13 @@ def state_at(batch:Batch,
                  plain.numpy(), unpg_loss(logits, y, kept, s).numpy(), mass.numpy())
 
 # %% ../../nbs/85_explore/20_unpg_explorer.ipynb #9618897a
+def _add_box(panel, state, top):
+    low, high = -0.19*top, -0.07*top
+    first, third = state.box
+    add_line(panel, state.whiskers, [-0.13*top]*2, COLOURS[6], 1.5)
+    add_areas(panel, [[(first, low), (first, high), (third, high), (third, low)]], COLOURS[6], 0.5)
+
+# %% ../../nbs/85_explore/20_unpg_explorer.ipynb #37e9f90c
 OWN, WITH_MARGIN, OTHERS, IN_BATCH = COLOURS[0], COLOURS[4], COLOURS[1], COLOURS[3]
 EDGES = np.linspace(-1, 1, 81)
 
@@ -130,12 +139,6 @@ def filter_panel(batch:Batch, state:State)->Panel:
     add_points(panel, dropped, np.full(len(dropped), -0.13*top), FAINT, 3, tips)
     if state.box is not None: _add_box(panel, state, top)
     return panel
-
-def _add_box(panel, state, top):
-    low, high = -0.19*top, -0.07*top
-    first, third = state.box
-    add_line(panel, state.whiskers, [-0.13*top]*2, COLOURS[6], 1.5)
-    add_areas(panel, [[(first, low), (first, high), (third, high), (third, low)]], COLOURS[6], 0.5)
 
 # %% ../../nbs/85_explore/20_unpg_explorer.ipynb #5f3a4f36
 def row_panel(batch:Batch, state:State)->Panel:

@@ -22,6 +22,20 @@ def world()->tuple[int, int]: # 0, 1 where torch.distributed is not running
     return dist.get_rank(), dist.get_world_size()
 
 # %% ../../nbs/40_losses/15_collectives.ipynb #92120f58
+def _run_worlds(folder):
+    _, worlds, _ = torch.load(Path(folder)/'call.pt', weights_only=True)
+    for processes in worlds: mp.start_processes(_run_rank, (processes, folder), nprocs=processes, start_method='fork')
+
+# %% ../../nbs/40_losses/15_collectives.ipynb #85d1d56b
+def _run_rank(rank, processes, folder):
+    torch.set_num_threads(1)
+    meeting = f'file://{folder}/meeting{processes}'
+    if processes > 1: dist.init_process_group('gloo', init_method=meeting, rank=rank, world_size=processes)
+    name, _, arguments = torch.load(Path(folder)/'call.pt', weights_only=True)
+    torch.save(run_path(str(Path(folder)/'part.py'))[name](*arguments), Path(folder)/f'{processes}-{rank}.pt')
+    if processes > 1: dist.destroy_process_group()
+
+# %% ../../nbs/40_losses/15_collectives.ipynb #2c2f37e1
 def run_processes(function,           # one with its imports inside; returns tensors, numbers, texts, or lists of them
                   worlds:tuple,       # numbers of processes to run it with, such as (1, 3)
                   *arguments,         # arguments of the function, of the same types
@@ -36,18 +50,6 @@ def run_processes(function,           # one with its imports inside; returns ten
         done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, timeout=timeout)
         if done.returncode: raise RuntimeError(f'{function.__name__} failed in a process:\n{done.stderr[-2000:]}')
         return {n: [torch.load(Path(folder)/f'{n}-{rank}.pt', weights_only=True) for rank in range(n)] for n in worlds}
-
-def _run_worlds(folder):
-    _, worlds, _ = torch.load(Path(folder)/'call.pt', weights_only=True)
-    for processes in worlds: mp.start_processes(_run_rank, (processes, folder), nprocs=processes, start_method='fork')
-
-def _run_rank(rank, processes, folder):
-    torch.set_num_threads(1)
-    meeting = f'file://{folder}/meeting{processes}'
-    if processes > 1: dist.init_process_group('gloo', init_method=meeting, rank=rank, world_size=processes)
-    name, _, arguments = torch.load(Path(folder)/'call.pt', weights_only=True)
-    torch.save(run_path(str(Path(folder)/'part.py'))[name](*arguments), Path(folder)/f'{processes}-{rank}.pt')
-    if processes > 1: dist.destroy_process_group()
 
 # %% ../../nbs/40_losses/15_collectives.ipynb #07273c60
 class _Gather(torch.autograd.Function):
@@ -67,6 +69,7 @@ class _Gather(torch.autograd.Function):
         start = dist.get_rank()*ctx.rows
         return grad[start:start + ctx.rows]
 
+# %% ../../nbs/40_losses/15_collectives.ipynb #9c462ea9
 def gather_batch(features:torch.Tensor, # (n, d), the same n in every process
                  labels:torch.Tensor,   # (n,) int64
                 )->tuple[torch.Tensor, torch.Tensor]: # (n * processes, d) with gradient, (n * processes,)
@@ -81,6 +84,7 @@ def _reduced(x, op=None):
     if world()[1] > 1: dist.all_reduce(x, op or dist.ReduceOp.SUM)
     return x
 
+# %% ../../nbs/40_losses/15_collectives.ipynb #f504215f
 class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x): return _reduced(x)
@@ -89,6 +93,7 @@ class _Sum(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad): return _reduced(grad)
 
+# %% ../../nbs/40_losses/15_collectives.ipynb #04747f76
 def sum_over_processes(x:torch.Tensor, # any shape, the same in every process
                       )->torch.Tensor: # the sum, in every process, with gradient
     "Add up what the processes hold"
@@ -102,6 +107,7 @@ def _row_blocks(logits):
     rows = max(1, ELEMENTS_AT_ONCE//logits.shape[1])
     return [slice(start, start + rows) for start in range(0, len(logits), rows)]
 
+# %% ../../nbs/40_losses/15_collectives.ipynb #9840e57b
 class _Split(torch.autograd.Function):
     @staticmethod
     def forward(ctx, logits, columns, spread):
@@ -127,6 +133,7 @@ class _Split(torch.autograd.Function):
             block.scatter_(1, columns[part], 0).scatter_add_(1, columns[part], grad_chosen[part])
         return result, None, None
 
+# %% ../../nbs/40_losses/15_collectives.ipynb #d2de7dc4
 def split_logsumexp(logits:torch.Tensor,  # (n, k) this process's columns; k >= 1 may differ between processes
                     columns:torch.Tensor, # (n, j) int64 columns that each row takes out
                     spread:bool=False,    # the other columns are those of all processes, and so each has all rows

@@ -100,6 +100,7 @@ def _checked_codes(codes, vocabulary):
         raise ValueError(f'identity {i} has token {int(codes[i, j])} at place {j}. Valid: 0..{vocabulary - 1}')
     return codes.to(torch.uint8)
 
+# %% ../../nbs/40_losses/70_gif.ipynb #632b367b
 def _fingerprint(codes):
     "A number that differs for other codes"
     digest = hashlib.sha256(repr(tuple(codes.shape)).encode())
@@ -118,6 +119,7 @@ def _checked_table(vectors, identities, embedding_size):
         if not good.all(): raise ValueError(f'the vector of identity {int(good.int().argmin())} is not finite')
     return vectors
 
+# %% ../../nbs/40_losses/70_gif.ipynb #0cbfffc6
 def _read_at_random(table):
     "Tell the system not to read ahead in a mapped file: a batch's rows lie anywhere in it"
     mapped = getattr(table, '_mmap', None)
@@ -182,6 +184,7 @@ def _checked_weights(token_weights, code_length):
                          f'Valid: a number or {code_length} numbers, 0 or more')
     return weights.expand(code_length).clone()
 
+# %% ../../nbs/40_losses/70_gif.ipynb #10a7060f
 def _token_margin(margin, scale, code_length, vocabulary):
     "The margin of the tokens, with a scale that follows from the code unless it is given"
     if isinstance(margin, Margin):

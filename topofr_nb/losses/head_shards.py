@@ -39,6 +39,7 @@ def _remove_others(folder, head, step, keep):
     for other in folder.glob('head.*.safetensors'):
         if _NAME.fullmatch(other.name) and other not in stay: other.unlink()
 
+# %% ../../nbs/40_losses/24_head_shards.ipynb #58a66385
 def save_shards(folder:str|Path,                # the same in every process, on a disk that all processes see
                 head:PartialFC,
                 optimizer:torch.optim.SGD=None, # optimiser whose momentum is saved
@@ -79,6 +80,7 @@ def _opened(paths, head):
         files.append((file, start, stop))
     return files
 
+# %% ../../nbs/40_losses/24_head_shards.ipynb #77df824f
 def _read_rows(files, name, head):
     "This process's rows of a tensor that lies in several files"
     rows = torch.empty_like(head.weight.detach(), device='cpu')
@@ -98,6 +100,7 @@ def _chosen_set(folder, step):
     if step in sets: return step, sets[step]
     raise FileNotFoundError(f'{str(folder)!r} holds no whole set of step {step}; valid: {", ".join(map(str, sets))}')
 
+# %% ../../nbs/40_losses/24_head_shards.ipynb #28d5890d
 def load_shards(folder:str|Path,
                 head:PartialFC,                 # head for the number of processes that run now
                 optimizer:torch.optim.SGD=None, # optimiser that gets the momentum

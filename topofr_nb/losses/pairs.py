@@ -69,6 +69,7 @@ def _unit_features(features, labels):
     empty = wide.detach().norm(dim=1, keepdim=True) == 0
     return F.normalize(wide.masked_fill(empty, 0))
 
+# %% ../../nbs/40_losses/55_pair_losses.ipynb #be4e0cab
 def _positive(what, value, usual):
     "The value, if it is above 0"
     if not value > 0: raise ValueError(f'{what} = {value} must be above 0 (usual: {usual})')
@@ -169,6 +170,7 @@ def _library(part):
         names = ', '.join(name for name, kind in PAIR_LOSSES.items() if issubclass(kind, MetricLoss))
         raise ImportError(f"{names} need pytorch-metric-learning ({error}): pip install 'topofr_nb[metric]'") from error
 
+# %% ../../nbs/40_losses/55_pair_losses.ipynb #83094b44
 class MetricLoss(PairLoss):
     "A loss of pytorch-metric-learning with one value per sample"
     def __init__(self,

@@ -69,6 +69,7 @@ def _check_sizes(num_classes, processes, sample_rate):
     if not 0 < sample_rate <= 1:
         raise ValueError(f'sample_rate = {sample_rate} is out of range; valid: above 0, up to 1 (paper: 0.1 and 0.3)')
 
+# %% ../../nbs/40_losses/20_partial_fc.ipynb #3211ca8e
 class ClassShard(nn.Module):
     "The class weights that a process holds, and the rows of them that a step takes"
     def __init__(self,

@@ -24,12 +24,14 @@ def _mean_distance(matrix):
     tiny = torch.finfo(torch.float32).tiny
     return (matrix.sum()/(len(matrix)*(len(matrix) - 1))).clamp_min(tiny)
 
+# %% ../../nbs/40_losses/30_ptsa.ipynb #e617cfe0
 def _scales(images, pixel_distances, feature_distances, normalise):
     "What pixel and what feature distances are divided by"
     if normalise == 'none': return 1., 1.
     if normalise == 'released': return math.sqrt(4*images[0].numel()), 1.
     return _mean_distance(pixel_distances), _mean_distance(feature_distances)
 
+# %% ../../nbs/40_losses/30_ptsa.ipynb #d792d9f2
 def _terms(n, variant, normalise):
     "What a sum is divided by"
     if normalise == 'none': return 1.
@@ -63,6 +65,7 @@ def _symmetric(pixels, features):
     "Eq. 2: both trees in both spaces"
     return sum(_gap(pixels.lengths(space.tree), features.lengths(space.tree)) for space in (pixels, features))/2
 
+# %% ../../nbs/40_losses/30_ptsa.ipynb #1369514b
 def _discrepancy(variant, pixels, features):
     "A sum over edges or pairs; for the bottleneck distance the largest term"
     if variant == 'symmetric': return _symmetric(pixels, features)

@@ -121,6 +121,7 @@ def _em_map(x, rule):
         return torch.stack([odds.add((2/math.pi*square/variance).log(), alpha=0.5), variance.log()])
     return em
 
+# %% ../../nbs/40_losses/40_sde.ipynb #e43562c4
 def _plane(x, rule):
     "The rule's start as (c, log v)"
     pi, sigma2, uniform = _start(x, rule)
@@ -146,6 +147,7 @@ def _fixed_point(em, state, steps, leaps=LEAPS, ask=False):
         state = torch.where((landed - second).norm(math.inf) < 1, landed, second)
     return state
 
+# %% ../../nbs/40_losses/40_sde.ipynb #6432d899
 def _fixed_mixture(x, rule, ask=False):
     "The mixture where EM ends"
     steps = 30 if rule == 'moments' else 10

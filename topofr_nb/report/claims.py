@@ -103,6 +103,16 @@ def verdict(found:Interval,       # a minus b
     return UNDECIDED if side == 'undecided' else SUPPORTS if side == claim else OPPOSITE
 
 # %% ../../nbs/70_report/15_claims.ipynb #330bd670
+def _conclusion(found, a, claim, cannot):
+    "The sentence that follows a difference"
+    if claim is None:
+        return f'{a} is {direction(found)}.' if direction(found) != 'undecided' else 'Undecided at this scale.'
+    words = {SUPPORTS: "This supports the paper's claim.",
+             OPPOSITE: "The sign is opposite to the paper's in this regime.",
+             UNDECIDED: 'Undecided at this scale.', UNTESTABLE: f'This regime cannot test the claim: {cannot}.'}
+    return words[verdict(found, claim, cannot)]
+
+# %% ../../nbs/70_report/15_claims.ipynb #4c693e41
 def claim_sentence(runs,              # columns variant, seed and the measure
                    a:str, b:str,      # variants
                    measure='accuracy', # column
@@ -120,15 +130,6 @@ def claim_sentence(runs,              # columns variant, seed and the measure
     if not found.trials: return start + 'nothing is measured yet.'
     said = interval_text(found, ' points' if percent else '', unit, True)
     return f'{start}{said}. {_conclusion(found, a, claim, cannot)}'
-
-def _conclusion(found, a, claim, cannot):
-    "The sentence that follows a difference"
-    if claim is None:
-        return f'{a} is {direction(found)}.' if direction(found) != 'undecided' else 'Undecided at this scale.'
-    words = {SUPPORTS: "This supports the paper's claim.",
-             OPPOSITE: "The sign is opposite to the paper's in this regime.",
-             UNDECIDED: 'Undecided at this scale.', UNTESTABLE: f'This regime cannot test the claim: {cannot}.'}
-    return words[verdict(found, claim, cannot)]
 
 # %% ../../nbs/70_report/15_claims.ipynb #925ea957
 def claims_table(found,       # columns variant, seed and the measures

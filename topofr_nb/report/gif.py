@@ -79,23 +79,6 @@ def _seconds(f, device):
     return timed
 
 # %% ../../nbs/70_report/65_gif.ipynb #2dcd8b92
-def time_steps(variants:dict,  # name -> recipe fields
-               base:dict,      # recipe fields that all share
-               seed:int=0,
-               rounds:int=15,  # timed steps of each method, after one that does not count
-              ):               # pandas.DataFrame: variant, round, step, head (seconds), steps of the whole run
-    "Seconds of a training step and of its head alone, the methods taking turns; measured once"
-    plans = {name: prepare(make_recipe(**base | fields | dict(seed=seed)), progress=False)
-             for name, fields in variants.items()}
-    folders = [plan.run.folder for plan in plans.values()]
-    kept = folders[0]/f'step_times-{rounds}-{"-".join(folder.name[-8:] for folder in folders)}.json'
-    if not kept.exists():
-        timed = {name: _timed(plan) for name, plan in plans.items()}
-        rows = [dict(variant=name, round=turn, step=step(), head=head(), steps=plans[name].steps)
-                for turn in range(rounds + 1) for name, (step, head) in timed.items()]
-        with write_aside(kept) as aside: aside.write_text(json.dumps(rows[len(timed):]))
-    return pd.DataFrame(json.loads(kept.read_text()))
-
 def _timed(plan):
     "Two functions that return the seconds of a step from the untrained model, and of its head"
     recipe, faces, device = plan.run.recipe, plan.faces, plan.device
@@ -112,6 +95,24 @@ def _timed(plan):
         loss = head_losses(model['head'], features, labels, recipe)[0].mean()
         torch.autograd.grad(loss, wanted, allow_unused=True)
     return _seconds(step, device), _seconds(head, device)
+
+# %% ../../nbs/70_report/65_gif.ipynb #8170f789
+def time_steps(variants:dict,  # name -> recipe fields
+               base:dict,      # recipe fields that all share
+               seed:int=0,
+               rounds:int=15,  # timed steps of each method, after one that does not count
+              ):               # pandas.DataFrame: variant, round, step, head (seconds), steps of the whole run
+    "Seconds of a training step and of its head alone, the methods taking turns; measured once"
+    plans = {name: prepare(make_recipe(**base | fields | dict(seed=seed)), progress=False)
+             for name, fields in variants.items()}
+    folders = [plan.run.folder for plan in plans.values()]
+    kept = folders[0]/f'step_times-{rounds}-{"-".join(folder.name[-8:] for folder in folders)}.json'
+    if not kept.exists():
+        timed = {name: _timed(plan) for name, plan in plans.items()}
+        rows = [dict(variant=name, round=turn, step=step(), head=head(), steps=plans[name].steps)
+                for turn in range(rounds + 1) for name, (step, head) in timed.items()]
+        with write_aside(kept) as aside: aside.write_text(json.dumps(rows[len(timed):]))
+    return pd.DataFrame(json.loads(kept.read_text()))
 
 # %% ../../nbs/70_report/65_gif.ipynb #a0e8fb59
 def head_table(times): # pandas.DataFrame: variant, ms of a step and of its head (medians), share of the head in %

@@ -31,6 +31,17 @@ class Separation(NamedTuple):
     counts: torch.Tensor # (bins,) pairs by distance, from 0 to 2
 
 # %% ../../nbs/70_report/67_gif_separation.ipynb #0c9ddfd6
+def _unit(vectors):
+    "The vectors as float64 unit vectors; ValueError where one has no direction"
+    x = torch.as_tensor(vectors).double()
+    if x.ndim != 2 or len(x) < 2:
+        raise ValueError(f'vectors of shape {tuple(x.shape)}: distances need two rows or more')
+    bad = ~(x.isfinite().all(1) & (x != 0).any(1))
+    if bad.any():
+        raise ValueError(f'vector {int(bad.nonzero()[0])} has no direction: expected finite numbers other than zero')
+    return F.normalize(x, dim=1)
+
+# %% ../../nbs/70_report/67_gif_separation.ipynb #31592213
 def separation(vectors:torch.Tensor, # (m, d), any length but zero
                bins:int=200,         # of the histogram, over 0..2
                block:int=2048,       # rows that are compared at a time
@@ -49,16 +60,6 @@ def separation(vectors:torch.Tensor, # (m, d), any length but zero
             counts += torch.bincount((far*(bins/2)).long().clamp_(max=bins - 1), minlength=bins)
     m = len(vectors)
     return Separation(least, 2*total/(m*(m - 1)), largest, counts)
-
-def _unit(vectors):
-    "The vectors as float64 unit vectors; ValueError where one has no direction"
-    x = torch.as_tensor(vectors).double()
-    if x.ndim != 2 or len(x) < 2:
-        raise ValueError(f'vectors of shape {tuple(x.shape)}: distances need two rows or more')
-    bad = ~(x.isfinite().all(1) & (x != 0).any(1))
-    if bad.any():
-        raise ValueError(f'vector {int(bad.nonzero()[0])} has no direction: expected finite numbers other than zero')
-    return F.normalize(x, dim=1)
 
 # %% ../../nbs/70_report/67_gif_separation.ipynb #25904618
 def class_weights(run:str,                    # name of a softmax run's folder

@@ -25,6 +25,18 @@ PAPERS = {
 COLUMNS = ['paper', 'table', 'training_data', 'backbone', 'method', 'metric', 'value']
 
 # %% ../../nbs/70_report/10_published.ipynb #db4523dc
+def _problem(row):
+    "What is wrong with a row; None where nothing is"
+    empty = [column for column in COLUMNS[:-1] if not str(getattr(row, column)).strip()]
+    if empty: return f'{empty[0]} is empty'
+    if row.paper not in PAPERS: return f"paper {row.paper!r} is unknown. Valid: {', '.join(PAPERS)}"
+    try: value = float(row.value)
+    except ValueError: value = math.nan
+    most = math.inf if row.metric.startswith('seconds') else 100
+    if not (math.isfinite(value) and 0 <= value <= most):
+        return f'value {row.value!r} of {row.metric} is not a finite number from 0 to {most}'
+
+# %% ../../nbs/70_report/10_published.ipynb #b5cc685b
 def check_table(frame,     # pandas.DataFrame as read from a CSV file
                 name:str,  # of the file, for the message
                ):          # the same frame, values as float
@@ -38,18 +50,15 @@ def check_table(frame,     # pandas.DataFrame as read from a CSV file
     if len(again): raise ValueError(f"{name}: {', '.join(again.iloc[0, :-1])} is given twice")
     return frame.astype({'value': float})
 
-def _problem(row):
-    "What is wrong with a row; None where nothing is"
-    empty = [column for column in COLUMNS[:-1] if not str(getattr(row, column)).strip()]
-    if empty: return f'{empty[0]} is empty'
-    if row.paper not in PAPERS: return f"paper {row.paper!r} is unknown. Valid: {', '.join(PAPERS)}"
-    try: value = float(row.value)
-    except ValueError: value = math.nan
-    most = math.inf if row.metric.startswith('seconds') else 100
-    if not (math.isfinite(value) and 0 <= value <= most):
-        return f'value {row.value!r} of {row.metric} is not a finite number from 0 to {most}'
-
 # %% ../../nbs/70_report/10_published.ipynb #7205b3b4
+def _folder():
+    "Where the CSV files are: package data, or the checkout when the package was not installed"
+    try: return files('topofr_nb.published')
+    except ModuleNotFoundError: return project_root()/'data'/'published'
+
+def _read(path): return pd.read_csv(io.StringIO(path.read_text(encoding='utf-8')), dtype=str, keep_default_na=False)
+
+# %% ../../nbs/70_report/10_published.ipynb #528e4dd3
 def read_published(folder=None, # folder of CSV files; default: those of the project
                   ):            # pandas.DataFrame with the columns `COLUMNS`
     "All published numbers, in the order of the papers' tables"
@@ -57,13 +66,6 @@ def read_published(folder=None, # folder of CSV files; default: those of the pro
     tables = sorted((path for path in folder.iterdir() if path.name.endswith('.csv')), key=lambda path: path.name)
     if not tables: raise FileNotFoundError(f'{folder} holds no CSV file of published numbers')
     return pd.concat([check_table(_read(path), path.name) for path in tables], ignore_index=True)
-
-def _folder():
-    "Where the CSV files are: package data, or the checkout when the package was not installed"
-    try: return files('topofr_nb.published')
-    except ModuleNotFoundError: return project_root()/'data'/'published'
-
-def _read(path): return pd.read_csv(io.StringIO(path.read_text(encoding='utf-8')), dtype=str, keep_default_na=False)
 
 # %% ../../nbs/70_report/10_published.ipynb #96c95bd3
 def published(paper:str=None,         # "topofr", "unpg" or "gif"

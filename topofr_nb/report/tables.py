@@ -68,6 +68,12 @@ def untestable(scale:str)->str: # a reason; empty: the scale can test claims
     return 'a few steps train nothing' if trained_scale(scale) == 'smoke' else ''
 
 # %% ../../nbs/70_report/20_tables.ipynb #4931579d
+def _measured(run):
+    "Scores and machine of a finished run"
+    found = run.scores | run.starts[-1]
+    return {name: found[name] for name in MEASURED if name in found}
+
+# %% ../../nbs/70_report/20_tables.ipynb #84675ff9
 MEASURED = ('accuracy', 'accuracy_std', 'pairs', 'train_seconds', 'scale', 'torch', 'threads', 'device')
 
 def run_grid(variants:dict,       # name -> recipe fields that make this variant
@@ -86,12 +92,20 @@ def run_grid(variants:dict,       # name -> recipe fields that make this variant
             rows.append(row)
     return pd.DataFrame(rows)
 
-def _measured(run):
-    "Scores and machine of a finished run"
-    found = run.scores | run.starts[-1]
-    return {name: found[name] for name in MEASURED if name in found}
-
 # %% ../../nbs/70_report/20_tables.ipynb #59ecab84
+def _scores(folder, protocol, what, allowed, progress):
+    "Published metrics of a run on one protocol; made where they are missing and it is allowed"
+    own = isinstance(what, (str, Path))
+    scored = folder/'scored'/f'{protocol}-{Path(what).name if own else what or "default"}'
+    if not (scored/'evaluation.json').exists():
+        if not (allowed and (folder/'scores.json').exists()): return {}
+        asked = dict(pairs=str(what)) if own else dict(protocol_size=what)
+        checkpoint = str(folder/'last.safetensors')
+        scoring = make_scoring(checkpoint=checkpoint, protocol=protocol, out_dir=str(scored), **asked)
+        score_checkpoint(scoring, progress)
+    return published_metrics(json.loads((scored/'evaluation.json').read_text()))
+
+# %% ../../nbs/70_report/20_tables.ipynb #78d16b25
 def score_grid(runs,             # from `run_grid`
                protocols:dict,   # built-in twin -> size or None; or protocol -> folder or .bin of your own
                out_dir:str|Path|None=None, # folder of the runs; None: runs/ of the checkout
@@ -106,18 +120,6 @@ def score_grid(runs,             # from `run_grid`
             row |= _scores(folder, name, what, time.time() - start < seconds, progress)
         rows.append(row)
     return pd.DataFrame(rows)
-
-def _scores(folder, protocol, what, allowed, progress):
-    "Published metrics of a run on one protocol; made where they are missing and it is allowed"
-    own = isinstance(what, (str, Path))
-    scored = folder/'scored'/f'{protocol}-{Path(what).name if own else what or "default"}'
-    if not (scored/'evaluation.json').exists():
-        if not (allowed and (folder/'scores.json').exists()): return {}
-        asked = dict(pairs=str(what)) if own else dict(protocol_size=what)
-        checkpoint = str(folder/'last.safetensors')
-        scoring = make_scoring(checkpoint=checkpoint, protocol=protocol, out_dir=str(scored), **asked)
-        score_checkpoint(scoring, progress)
-    return published_metrics(json.loads((scored/'evaluation.json').read_text()))
 
 # %% ../../nbs/70_report/20_tables.ipynb #1d1fe8c6
 def run_table(variants:dict, seeds:list, base:dict, # as for `run_grid`
@@ -231,16 +233,17 @@ def by_variant(runs,               # from `run_grid` or `score_grid`
     return (out.assign(seconds=grouped.train_seconds.mean()) if 'train_seconds' in runs else out).round(2)
 
 # %% ../../nbs/70_report/20_tables.ipynb #51f75b9b
+def _spread_text(row):
+    if row.seeds == 0: return ''
+    if row.seeds == 1: return f'{row["mean"]:.1f}'
+    return f'{number_text(row["mean"], row.sd)} ± {number_text(row.sd, row.sd)}'
+
+# %% ../../nbs/70_report/20_tables.ipynb #231d487f
 def spread_table(scores,   # from `score_grid`
                  measures, # columns, 0..1
                 ):         # pandas.DataFrame of "mean ± sd" in percent, variants down, measures across
     "Several measures over seeds"
     return pd.DataFrame({m: by_variant(scores, m).apply(_spread_text, axis=1) for m in measures if m in scores})
-
-def _spread_text(row):
-    if row.seeds == 0: return ''
-    if row.seeds == 1: return f'{row["mean"]:.1f}'
-    return f'{number_text(row["mean"], row.sd)} ± {number_text(row.sd, row.sd)}'
 
 # %% ../../nbs/70_report/20_tables.ipynb #0c96a706
 def plot_spread(found,        # columns variant, seed and the measures

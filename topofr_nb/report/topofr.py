@@ -88,6 +88,15 @@ def control_networks(recipe:Recipe # resolved
                     strict=True))
 
 # %% ../../nbs/70_report/50_topofr.ipynb #adeaa9bc
+def _networks(group, folder):
+    "name -> (network, device) of the runs of one seed and its controls; the recipe of the first"
+    device = pick_device(group.device.iloc[0])
+    loaded = {row.variant: load_backbone(folder/row.run/'last.safetensors', device) for row in group.itertuples()}
+    recipe = next(iter(loaded.values()))[1]
+    controls = {name: (network, 'cpu') for name, network in control_networks(recipe).items()}
+    return {name: (network, device) for name, (network, _) in loaded.items()} | controls, recipe
+
+# %% ../../nbs/70_report/50_topofr.ipynb #dd8fb128
 def batch_discrepancies(runs,                     # from `run_grid`
                         variant:str='symmetric',  # "symmetric", "sorted", "bottleneck" or "wasserstein"
                         out_dir:str|Path|None=None, # folder of the runs; None: runs/ of the checkout
@@ -104,15 +113,14 @@ def batch_discrepancies(runs,                     # from `run_grid`
                 rows.append((name, seed, i, *structure_discrepancy(to_float(images), features, variant)))
     return pd.DataFrame(rows, columns=['variant', 'seed', 'batch', 'raw', 'normalised'])
 
-def _networks(group, folder):
-    "name -> (network, device) of the runs of one seed and its controls; the recipe of the first"
-    device = pick_device(group.device.iloc[0])
-    loaded = {row.variant: load_backbone(folder/row.run/'last.safetensors', device) for row in group.itertuples()}
-    recipe = next(iter(loaded.values()))[1]
-    controls = {name: (network, 'cpu') for name, network in control_networks(recipe).items()}
-    return {name: (network, device) for name, (network, _) in loaded.items()} | controls, recipe
-
 # %% ../../nbs/70_report/50_topofr.ipynb #b70b35ab
+def _ridge(ax, values, bins, y, control):
+    "A histogram that stands on the line y, and a tick at the mean"
+    counts, colour = np.histogram(values, bins)[0], '#888888' if control else COLOURS[0]
+    ax.fill_between(bins[:-1], y, y + 0.85*counts/max(counts.max(), 1), step='post', color=colour, alpha=0.55, lw=0)
+    ax.plot([values.mean()]*2, [y, y + 0.85], color=colour if control else 'black', lw=1.4)
+
+# %% ../../nbs/70_report/50_topofr.ipynb #66b474c8
 def plot_discrepancies(values, # from `batch_discrepancies`
                        title:str='', # the finding, or the scale
                        xlabel:str='discrepancy',
@@ -129,12 +137,6 @@ def plot_discrepancies(values, # from `batch_discrepancies`
                xscale='log' if column == 'raw' else 'linear')
     fig.suptitle(title, fontsize=10)
     return fig
-
-def _ridge(ax, values, bins, y, control):
-    "A histogram that stands on the line y, and a tick at the mean"
-    counts, colour = np.histogram(values, bins)[0], '#888888' if control else COLOURS[0]
-    ax.fill_between(bins[:-1], y, y + 0.85*counts/max(counts.max(), 1), step='post', color=colour, alpha=0.55, lw=0)
-    ax.plot([values.mean()]*2, [y, y + 0.85], color=colour if control else 'black', lw=1.4)
 
 # %% ../../nbs/70_report/50_topofr.ipynb #48409eff
 def seed_means(values # from `batch_discrepancies`

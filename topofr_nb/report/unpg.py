@@ -17,17 +17,18 @@ PAPER = dict( # table -> the paper's recipe, and its data
     casia=(_SOFT | dict(backbone='r50', epochs=28, lr_decay='step'), 'CASIA-WebFace'))
 
 # %% ../../nbs/70_report/60_unpg.ipynb #62299e57
+def _head(name, scale, prefix='', **fields):
+    "Recipe fields of a method on one of the heads"
+    method = f'{prefix}{HEADS[name]}' if prefix else name.lower()
+    return dict(method=method) | fields | (dict(margin=0.5) if scale == 'paper' and name == 'CosFace' else {})
+
+# %% ../../nbs/70_report/60_unpg.ipynb #2417a230
 HEADS = dict(ArcFace='', CosFace='_cosface', MagFace='_magface')
 
 def public_variants(scale:str)->dict: # name -> recipe fields
     "Three heads, each with and without UNPG"
     return {f'{name}{end}': _head(name, scale, prefix) for name in HEADS
             for end, prefix in (('', ''), (' + UNPG', 'unpg'))}
-
-def _head(name, scale, prefix='', **fields):
-    "Recipe fields of a method on one of the heads"
-    method = f'{prefix}{HEADS[name]}' if prefix else name.lower()
-    return dict(method=method) | fields | (dict(margin=0.5) if scale == 'paper' and name == 'CosFace' else {})
 
 # %% ../../nbs/70_report/60_unpg.ipynb #07cd1903
 def ablation_variants(scale:str)->dict: # name -> recipe fields

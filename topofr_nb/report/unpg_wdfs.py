@@ -29,14 +29,6 @@ from ..training.recipe import Recipe
 from ..training.sources import open_training_data
 
 # %% ../../nbs/70_report/62_unpg_wdfs.ipynb #7f593cd6
-def kept_wdfs(path:str|Path, # .npz
-              make:Callable, # () -> {name: WDFS}
-             )->dict:        # {name: WDFS}
-    "Measures from a file, or made and written there"
-    path = Path(path)
-    if not path.exists(): _keep(path, make())
-    return _read(path)
-
 def _keep(path, found):
     "Write {name: WDFS} as arrays"
     arrays = {}
@@ -47,6 +39,7 @@ def _keep(path, found):
             arrays[f'{name}|{kind}|numbers'] = np.array(numbers)
     with write_aside(path) as aside, aside.open('wb') as file: np.savez_compressed(file, **arrays)
 
+# %% ../../nbs/70_report/62_unpg_wdfs.ipynb #666b00e4
 def _read(path):
     "What `_keep` wrote"
     with np.load(path, allow_pickle=False) as arrays:
@@ -55,6 +48,15 @@ def _read(path):
             return Similarities(int(counts.sum()), *(None if math.isnan(x) else float(x) for x in numbers), counts)
         names = dict.fromkeys(key.split('|')[0] for key in arrays.files)
         return {name: WDFS(similarities(name, 'positive'), similarities(name, 'negative')) for name in names}
+
+# %% ../../nbs/70_report/62_unpg_wdfs.ipynb #0a48c9d8
+def kept_wdfs(path:str|Path, # .npz
+              make:Callable, # () -> {name: WDFS}
+             )->dict:        # {name: WDFS}
+    "Measures from a file, or made and written there"
+    path = Path(path)
+    if not path.exists(): _keep(path, make())
+    return _read(path)
 
 # %% ../../nbs/70_report/62_unpg_wdfs.ipynb #3947eb8c
 FRESH = BAND*(2 + len(TWINS)) # first of the people who are in no training set, no pairs and no twin
@@ -106,6 +108,13 @@ def wdfs_table(runs,       # from `run_grid`
     return machine.merge(pd.DataFrame(rows, columns=columns), on=['variant', 'seed'], how='left')
 
 # %% ../../nbs/70_report/62_unpg_wdfs.ipynb #3e48ba70
+def _band(ax, group, column, style, colour, name):
+    "Mean over seeds as a line and their range as a band; the solid line carries the name"
+    values = group.groupby('step')[column]
+    ax.plot(values.mean(), style, color=colour, lw=1.4, label=name if style == '-' else None)
+    ax.fill_between(values.mean().index, values.min(), values.max(), color=colour, alpha=0.15, lw=0)
+
+# %% ../../nbs/70_report/62_unpg_wdfs.ipynb #d37062a1
 def along_figure(table,       # from `wdfs_table`
                  title:str='', # the finding, or the scale
                 ):            # a matplotlib figure
@@ -123,12 +132,6 @@ def along_figure(table,       # from `wdfs_table`
     for ax in axes[0]: ax.set_ylabel('cosine')
     fig.suptitle(title, fontsize=10)
     return fig
-
-def _band(ax, group, column, style, colour, name):
-    "Mean over seeds as a line and their range as a band; the solid line carries the name"
-    values = group.groupby('step')[column]
-    ax.plot(values.mean(), style, color=colour, lw=1.4, label=name if style == '-' else None)
-    ax.fill_between(values.mean().index, values.min(), values.max(), color=colour, alpha=0.15, lw=0)
 
 # %% ../../nbs/70_report/62_unpg_wdfs.ipynb #14a14446
 def seen_pairs(run:str,               # name of the folder of a finished run with class weights

@@ -24,6 +24,7 @@ def _value(text:str, kinds):
             except ValueError: pass
     return text
 
+# %% ../../nbs/60_training/60_command.ipynb #43d13a91
 def recipe_from_arguments(arguments:list[str] # e.g. ["--backbone", "r50"]
                          )->Recipe:
     "Command line options as a checked recipe"
@@ -37,6 +38,12 @@ def recipe_from_arguments(arguments:list[str] # e.g. ["--backbone", "r50"]
     return make_recipe(**{k: _value(v, fields[k]) for k, v in given.items()})
 
 # %% ../../nbs/60_training/60_command.ipynb #18ac2fac
+def _leave(sentence, code):
+    "One line, and an exit status"
+    print(sentence, file=sys.stderr)
+    sys.exit(code)
+
+# %% ../../nbs/60_training/60_command.ipynb #a1faf5cb
 REFUSED = (ValueError, FileNotFoundError, NonFiniteLoss, InUse, OSError)
 
 def main():
@@ -46,11 +53,6 @@ def main():
     except Stopped as stop: _leave(str(stop), stop.code)
     except KeyboardInterrupt: _leave('interrupted; run this again to go on from the last checkpoint', 130)
     print(json.dumps(dict(folder=str(run.folder)) | run.scores, indent=1))
-
-def _leave(sentence, code):
-    "One line, and an exit status"
-    print(sentence, file=sys.stderr)
-    sys.exit(code)
 
 # %% ../../nbs/60_training/60_command.ipynb #244635c7
 if __name__ == '__main__' and '__file__' in globals(): main()

@@ -69,6 +69,7 @@ def _header(model, recipe, step, scaler=None):
     if scaler is not None: header['scaler'] = json.dumps(scaler.state_dict())
     return header
 
+# %% ../../nbs/60_training/12_checkpoints.ipynb #85270936
 def write_tensors(path:str|Path,
                   tensors:dict, # name -> tensor on the CPU
                   header:dict,  # entry -> text

@@ -67,6 +67,7 @@ def _per_channel(value):
     if isinstance(value, (list, tuple)): return len(value) == 3 and all(map(_is_number, value))
     return value is None or _is_number(value)
 
+# %% ../../nbs/60_training/50_evaluate.ipynb #9388ca69
 def _an_output(value):
     "expected the name of an output, or its number from 0"
     return value is None or type(value) is str or (type(value) is int and value >= 0)
@@ -74,6 +75,7 @@ def _an_output(value):
 ONNX_VALUES = dict(mean=_per_channel, std=_per_channel, output=_an_output)
 ONNX_ONLY = ('mean', 'std', 'image_size', 'bgr', 'output')
 
+# %% ../../nbs/60_training/50_evaluate.ipynb #3858c4ef
 def _check_network(scoring):
     "Refuse what belongs to .onnx files beside the checkpoint of a run, and half a normalisation"
     given = [name for name in ONNX_ONLY if getattr(scoring, name) not in (None, False)]
@@ -84,6 +86,7 @@ def _check_network(scoring):
         there, missing = ('mean', 'std') if scoring.std is None else ('std', 'mean')
         raise ValueError(f'{there} is given and {missing} is not: give both or neither')
 
+# %% ../../nbs/60_training/50_evaluate.ipynb #3483d613
 def make_scoring(**values # fields of Scoring
                 )->Scoring:
     "A Scoring from typed names"
@@ -126,6 +129,7 @@ def _open_scored(scoring, model, recipe, progress):
     if not isinstance(target, PairSet): return target, None
     return target.subset(scoring.eval_pairs) if scoring.eval_pairs else target, len(target)
 
+# %% ../../nbs/60_training/50_evaluate.ipynb #791be95c
 def score_checkpoint(scoring:Scoring,     # from `make_scoring`
                      progress:bool=True,  # show a bar
                     )->tuple:             # the Result; the Recipe of the checkpoint, None for ONNX

@@ -89,6 +89,7 @@ def _fit_batch(recipe, full, reasons, faces):
     check_partners(full.method, faces.labels, full.batch_size, full.images_per_identity)
     return full
 
+# %% ../../nbs/60_training/40_loop.ipynb #bdf37c51
 def prepare(recipe:Recipe,      # from `make_recipe`
             progress:bool=True, # show a bar while images are drawn or read
            )->Plan:
@@ -192,6 +193,18 @@ def _check_code(run, step):
                          f'{", ".join(changed)} changed. '
                          'Put it back, start anew with resume = False, or go on with other_code = "go on"')
 
+# %% ../../nbs/60_training/40_loop.ipynb #8fbf07a1
+def _announce(job):
+    "Note the start, and tell what one might not expect"
+    run = job.run
+    note_start(run, job.plan.device, job.first, **dict(missing_steps=job.missing) if job.missing else {})
+    if job.missing:
+        tell(f'{run.folder.name}: metrics.jsonl has no lines for the steps {job.missing}; '
+             'they were trained, and are not in the curves')
+    if not job.first:
+        for sentence in relatives(run, bool(job.plan.content)): tell(sentence)
+
+# %% ../../nbs/60_training/40_loop.ipynb #5625ea47
 def resume(job:Job):
     "Go on from the run's checkpoint, where there is one"
     run = job.run
@@ -209,16 +222,6 @@ def resume(job:Job):
     with write_aside(run.folder/'metrics.jsonl') as aside:
         aside.write_text(''.join(json.dumps(row) + '\n' for row in rows))
     _announce(job)
-
-def _announce(job):
-    "Note the start, and tell what one might not expect"
-    run = job.run
-    note_start(run, job.plan.device, job.first, **dict(missing_steps=job.missing) if job.missing else {})
-    if job.missing:
-        tell(f'{run.folder.name}: metrics.jsonl has no lines for the steps {job.missing}; '
-             'they were trained, and are not in the curves')
-    if not job.first:
-        for sentence in relatives(run, bool(job.plan.content)): tell(sentence)
 
 # %% ../../nbs/60_training/40_loop.ipynb #2aea8323
 def save(job:Job,
@@ -297,6 +300,19 @@ def write_skips(job:Job, skipped:dict): # image: why
         aside.write_text(''.join(f'{i}\t{why}\n' for i, why in sorted(skipped.items())))
 
 # %% ../../nbs/60_training/40_loop.ipynb #a9b944d2
+def _add_skips(job, skipped, loader):
+    skipped |= dict(loader.skipped)
+    loader.skipped.clear()
+    write_skips(job, skipped)
+
+# %% ../../nbs/60_training/40_loop.ipynb #e127e48b
+def _check(job, watch):
+    "Stop at numbers that are not finite, and where nothing is learned"
+    broken = watch.broken()
+    if broken: raise broken_off(job, broken)
+    question_silence(int(watch.silent), watch.seen, job.recipe)
+
+# %% ../../nbs/60_training/40_loop.ipynb #e6ea7515
 def run_steps(job:Job,
               progress:bool=True,              # show a bar with images/s and the time left
               checkpoint_seconds:float|None=None, # how often the checkpoint is renewed; default: the recipe's
@@ -322,17 +338,6 @@ def run_steps(job:Job,
                 last_save = time.time()
             if signals.number is not None and step < plan.steps - 1: raise stopped(job, step + 1, signals.number)
     return watch
-
-def _add_skips(job, skipped, loader):
-    skipped |= dict(loader.skipped)
-    loader.skipped.clear()
-    write_skips(job, skipped)
-
-def _check(job, watch):
-    "Stop at numbers that are not finite, and where nothing is learned"
-    broken = watch.broken()
-    if broken: raise broken_off(job, broken)
-    question_silence(int(watch.silent), watch.seen, job.recipe)
 
 # %% ../../nbs/60_training/40_loop.ipynb #619760ed
 def stopped(job:Job,
@@ -417,6 +422,7 @@ def _one_process():
     size = int(os.environ.get('WORLD_SIZE', 1))
     if size > 1: raise ValueError(f'WORLD_SIZE is {size}: training runs in one process, without torchrun')
 
+# %% ../../nbs/60_training/40_loop.ipynb #a230300d
 def _say_of_finished(run):
     "Tell of code that changed since a finished run"
     changed = changed_code(read_json(run.folder/'code.json', {}), package_code())
@@ -424,6 +430,7 @@ def _say_of_finished(run):
         tell(f'{run.folder.name} is finished; it was trained by other code: {", ".join(changed)} changed since. '
              f'resume = False trains it anew')
 
+# %% ../../nbs/60_training/40_loop.ipynb #8b349bb2
 def _say_after(job, about):
     if about.get('overlap', {}).get('copies'): tell(f'{job.run.folder.name}: {"; ".join(about["overlap"]["said"])}')
     if about['training_doubt']: tell(f'{job.run.folder.name}: {about["training_doubt"]}')

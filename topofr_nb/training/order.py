@@ -20,6 +20,7 @@ def _groups(people:torch.Tensor, # (n,) int64, sorted
     place = torch.arange(len(people)) - first[people]
     return torch.stack([people, place // together]).unique(dim=1, return_inverse=True)[1]
 
+# %% ../../nbs/60_training/22_order.ipynb #dfb96001
 def grouped_permutation(labels:torch.Tensor, # (n,) int64
                         together:int,        # images of one person in a group
                         generator:torch.Generator,

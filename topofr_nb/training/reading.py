@@ -72,6 +72,7 @@ def _note(self, i, error):
         raise BadImage(f'{count} of {len(self)} training images cannot be read, more than {MOST_BAD:.0%}; '
                        f'the last: {error}')
 
+# %% ../../nbs/60_training/24_reading.ipynb #65e5a3bb
 def _usable(self, i):
     "Image `i`, or None when it cannot be read and may be skipped"
     if self.bad[i]: return None
@@ -81,6 +82,7 @@ def _usable(self, i):
         if self.on_corrupt == 'raise': raise
         _note(self, i, error)
 
+# %% ../../nbs/60_training/24_reading.ipynb #e0d326b9
 def stand_in(faces:FaceBatches,
              i:int, # an image
             )->tuple[torch.Tensor, int]: # (3, h, w) uint8, and which image it is
@@ -108,6 +110,7 @@ def _load(self, progress=True):
     for i, reason in corrupt.items(): _note(self, i, f'training image {i}: {reason}')
     return self
 
+# %% ../../nbs/60_training/24_reading.ipynb #de170977
 def _images(self, indices):
     "(n, 3, h, w) uint8 of readable images"
     if self.pixels is not None: return torch.from_numpy(np.stack([self.pixels[i] for i in indices]))
@@ -115,6 +118,7 @@ def _images(self, indices):
     if self.on_corrupt == 'skip': return torch.stack([stand_in(self, i)[0] for i in indices])
     return torch.stack([self.picture(i) for i in indices])
 
+# %% ../../nbs/60_training/24_reading.ipynb #5b3186c5
 def _getitems(self, indices):
     "Images and labels of a batch"
     plain = self.on_corrupt == 'raise' or hasattr(self.dataset, 'render')
@@ -146,6 +150,7 @@ def _watch_parent(parent):
     while os.getppid() == parent: time.sleep(1)
     os._exit(1)
 
+# %% ../../nbs/60_training/24_reading.ipynb #9bdb58b6
 def _start_worker(parent, number):
     "A worker ignores Ctrl-C, and ends with its parent"
     signal.signal(signal.SIGINT, signal.SIG_IGN)

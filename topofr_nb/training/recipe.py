@@ -149,6 +149,7 @@ def _hint(value, wanted):
     mantissa, exponent = value.lower().split('e')
     return f' (YAML reads {value} as text: write {float(mantissa)}e{int(exponent):+d})'
 
+# %% ../../nbs/60_training/10_recipe.ipynb #9135e5c1
 def checked_value(name:str,   # of the field
                   value,
                   kinds:tuple, # its types, the main one first
@@ -233,11 +234,13 @@ def _speed(recipe):
     rate = BACKBONES[recipe.backbone].cpu_images_per_second
     return f'{recipe.backbone} trains about {rate} images/s on two CPU cores'
 
+# %% ../../nbs/60_training/10_recipe.ipynb #204135d8
 def _own_or(recipe, field, value, reason):
     "The backbone's measured value if it has one, otherwise `value`"
     settings = BACKBONES[recipe.backbone].settings
     return (settings[field], f'measured for {recipe.backbone}') if field in settings else (value, reason)
 
+# %% ../../nbs/60_training/10_recipe.ipynb #4b0e91f7
 def _codes():
     "CLIP if its weights are at hand, as in the paper; otherwise pixels"
     weights = os.environ.get('TOPOFR_CLIP_WEIGHTS')

@@ -68,17 +68,18 @@ def write_json(path:Path, value):
     with write_aside(path) as aside: aside.write_text(json.dumps(value, indent=1))
 
 # %% ../../nbs/60_training/30_runs.ipynb #b756877a
-def read_metrics(path:Path, before:float=math.inf)->list[dict]:
-    "Logged steps below `before`; a line that was cut off or damaged does not count"
-    lines = path.read_text(errors='replace').splitlines() if path.exists() else []
-    rows = filter(None, map(_row, lines))
-    return sorted((row for row in rows if row['step'] < before), key=lambda row: row['step'])
-
 def _row(line):
     "A line of the log; None when it is none"
     try: row = json.loads(line)
     except ValueError: return None
     return row if isinstance(row, dict) and type(row.get('step')) is int else None
+
+# %% ../../nbs/60_training/30_runs.ipynb #769c6a80
+def read_metrics(path:Path, before:float=math.inf)->list[dict]:
+    "Logged steps below `before`; a line that was cut off or damaged does not count"
+    lines = path.read_text(errors='replace').splitlines() if path.exists() else []
+    rows = filter(None, map(_row, lines))
+    return sorted((row for row in rows if row['step'] < before), key=lambda row: row['step'])
 
 # %% ../../nbs/60_training/30_runs.ipynb #161aed4b
 def missing_steps(rows:list[dict], # from `read_metrics`
@@ -103,6 +104,7 @@ def _lists_of(value):
     names = [field.name for field in dataclasses.fields(value) if field.name not in left_out]
     return {name: _lists_of(getattr(value, name)) for name in names}
 
+# %% ../../nbs/60_training/30_runs.ipynb #7a320804
 def fingerprint(faces,          # training set, from `open_training_data`
                 target,         # what is scored, or None
                 recipe:Recipe,
@@ -157,6 +159,7 @@ def _commit():
     except (OSError, subprocess.SubprocessError): return None
     return asked.stdout.strip() or None
 
+# %% ../../nbs/60_training/30_runs.ipynb #02075bf2
 def environment(device:torch.device)->dict:
     "What a result depends on besides the recipe"
     name = torch.cuda.get_device_name(device) if device.type == 'cuda' else platform.processor() or platform.machine()
@@ -176,6 +179,7 @@ def _asked(recipe:dict, content:str):
     outside = PLACE + (PATHS if content else ())
     return {name: value for name, value in recipe.items() if name not in outside}
 
+# %% ../../nbs/60_training/30_runs.ipynb #157b69d5
 def make_folder(recipe:Recipe,  # resolved
                 content:str,    # from `fingerprint`
                 out:Path,       # folder of the runs

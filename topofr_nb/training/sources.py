@@ -50,12 +50,6 @@ class LongTail(Dataset):
         return ((self.faces.labels >= self.first) & (self.shot >= MINORITY_SHOTS)).nonzero()[:, 0]
 
 # %% ../../nbs/60_training/25_sources.ipynb #b74e591b
-def synthetic_faces(recipe:Recipe # resolved, or anything with its sizes
-                   )->LongTail:
-    "The procedural faces that a recipe names"
-    faces = SyntheticFaces(recipe.identities, recipe.shots, recipe.image_size, recipe.seed)
-    return LongTail(faces, recipe.minority)
-
 def _open_synthetic(recipe):
     "Procedural faces, drawn into the cache when they are loaded"
     tail = synthetic_faces(recipe)
@@ -67,6 +61,13 @@ def _open_synthetic(recipe):
     return FaceBatches(tail, said, draw if _fits(tail, recipe) else None)
 
 def _fits(images, recipe): return len(images)*3*recipe.image_size**2 <= MEMORY_LIMIT
+
+# %% ../../nbs/60_training/25_sources.ipynb #74684916
+def synthetic_faces(recipe:Recipe # resolved, or anything with its sizes
+                   )->LongTail:
+    "The procedural faces that a recipe names"
+    faces = SyntheticFaces(recipe.identities, recipe.shots, recipe.image_size, recipe.seed)
+    return LongTail(faces, recipe.minority)
 
 # %% ../../nbs/60_training/25_sources.ipynb #3c940ff5
 def known_names(dataset:Dataset)->list[str]|None: # by label
@@ -102,6 +103,7 @@ def _check_files(dataset, protocol, recipe):
         raise ValueError(f'{len(shared)} training images are also in the pairs {recipe.pairs!r}, '
                          f'take them out of one: {first_few(shared)}')
 
+# %% ../../nbs/60_training/25_sources.ipynb #16d720ff
 def _open_files(recipe, protocol):
     "Files of any form, without whoever is scored"
     dataset, _ = open_faces(recipe.data, recipe.image_size, recipe.min_images, recipe.people, crop=recipe.crop,
@@ -117,6 +119,7 @@ def _open_files(recipe, protocol):
     def read(progress): return decode_all(dataset, progress)
     return FaceBatches(dataset, '; '.join(said), read if _fits(dataset, recipe) else None, recipe.on_corrupt)
 
+# %% ../../nbs/60_training/25_sources.ipynb #fae1103b
 def open_training_data(recipe:Recipe,                # resolved
                        protocol:Protocol|None=None,  # what will be scored: its people and files must not be trained on
                       )->FaceBatches:
@@ -186,6 +189,7 @@ def _check_pairs(pairs, folds=10):
         raise ValueError(f'pair list {pairs.name!r} holds {same} positive and {len(pairs) - same} negative pairs; '
                          f'{folds} folds need at least {folds} pairs and both kinds')
 
+# %% ../../nbs/60_training/25_sources.ipynb #69e5817d
 def find_target(target:Recipe|Target, # a resolved recipe, or what it says about the scoring
                 progress:bool=True,   # show a bar while a twin is drawn
                )->Protocol|None:      # None where nothing is named for real data

@@ -70,6 +70,7 @@ class Shape(NamedTuple):
     embedding_size: int # length of its feature
     image_size: int     # pixels
 
+# %% ../../nbs/60_training/11_weights.ipynb #b64cc925
 @cache
 def expected_shapes(shape:Shape)->dict: # name of a tensor -> its shape
     "What a network's state_dict looks like; counters of batch norm aside"
@@ -90,6 +91,7 @@ def _varies(name, a, b):
     other = expected_shapes(Shape(name, *b))
     return {tensor for tensor in one if one[tensor] != other[tensor]}
 
+# %% ../../nbs/60_training/11_weights.ipynb #14bb7c8c
 def match_shape(name:str,   # key of BACKBONES
                 found:dict, # from `found_shapes`
                )->Shape|None:

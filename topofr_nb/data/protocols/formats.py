@@ -78,6 +78,7 @@ def _kface(folder, lists, image_size):
         found[name] = file_pairs(a, b, same, name, people, image_size, form="K-FACE's list", lists=[path])
     return PairLists(found, 'kface')
 
+# %% ../../../nbs/10_data/40_protocols/50_formats.ipynb #a14f5af6
 def _read(kind, path, root, image_size):
     "The protocol in a folder; the images of CFP and RFW may lie elsewhere"
     if kind in ('ijbb', 'ijbc'): return read_ijb(path, kind, image_size)

@@ -48,6 +48,7 @@ def _names(path, key, values):
     if wrong is not None: raise ValueError(f'{path} {key} {wrong}: {values[wrong]!r} is not a name')
     return list(map(str, values))
 
+# %% ../../../nbs/10_data/40_protocols/30_megaface.ipynb #667d6a8e
 def _read_json(path, *keys):
     "The lists under `keys` of a JSON file, of equal length"
     try: found = json.loads(path.read_bytes())
@@ -154,6 +155,7 @@ def _write_images(folder, faces):
         names.append(name)
     return names
 
+# %% ../../../nbs/10_data/40_protocols/30_megaface.ipynb #04d94008
 def write_megaface(folder:str|Path,                          # a new folder
                    probes:Iterable[tuple[str, bytes]],       # ("person/image.jpg", image file)
                    distractors:Iterable[tuple[str, bytes]],  # ("a/b/image.jpg", image file)

@@ -259,6 +259,7 @@ def _all_alike(sides, at):
     named = [[_parts(side.name)[at:][:1] for side in pair] for pair in sides]
     return all(a == b and a and a[0] for a, b in named) and len({a[0] for a, _ in named}) > 1
 
+# %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #864c31c8
 def _with_folds(path, rows):
     "Pairs of CALFW's form"
     first, second = _two_lines(path, rows, 'folds')

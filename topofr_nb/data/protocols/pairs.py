@@ -25,6 +25,13 @@ from .pair_lists import Side, folds_by_shape, read_pair_list
 from ..synthetic import SyntheticFaces
 
 # %% ../../../nbs/10_data/40_protocols/10_pairs.ipynb #bf87bda1
+def _image_files(images):
+    "The files of images, row by row; none where they have no files of their own"
+    if not isinstance(images, Subset): return list(map(Path, getattr(images, 'paths', ())))
+    files = _image_files(images.dataset)
+    return [files[i] for i in images.indices] if files else []
+
+# %% ../../../nbs/10_data/40_protocols/10_pairs.ipynb #5a825ba2
 class ProtocolSet:
     "What every protocol set can say about its images"
     lists = ()           # text files that were read
@@ -38,12 +45,6 @@ class ProtocolSet:
              )->str:      # the file, or which of the images
         known = isinstance(self.images, Dataset) and hasattr(self.images, 'where') # a tensor has another `where`
         return self.images.where(i) if known else f'image {i} of {self.name}'
-
-def _image_files(images):
-    "The files of images, row by row; none where they have no files of their own"
-    if not isinstance(images, Subset): return list(map(Path, getattr(images, 'paths', ())))
-    files = _image_files(images.dataset)
-    return [files[i] for i in images.indices] if files else []
 
 # %% ../../../nbs/10_data/40_protocols/10_pairs.ipynb #5344d502
 class SomeImages(Subset):
@@ -180,11 +181,13 @@ def _hint(root, missing):
     found = next((folder for folder in folders if folder/first != place and (folder/first).exists()), None)
     return f'. The first lies in {found}; is that the folder of the images?' if found else ''
 
+# %% ../../../nbs/10_data/40_protocols/10_pairs.ipynb #cc245f60
 def _group_folder(path, root, side):
     "The folder African of the images for RFW's African_pairs.txt, where they lie there"
     group = Path(root)/Path(path).stem.removesuffix('_pairs')
     return group if (group/side.name).exists() and not (Path(root)/side.name).exists() else root
 
+# %% ../../../nbs/10_data/40_protocols/10_pairs.ipynb #3955ce0b
 def _with_files(path, root):
     "A list's pairs and their files on both sides; FileNotFoundError for a list, a folder or images that are not there"
     pairs = read_pair_list(path)
@@ -198,6 +201,7 @@ def _with_files(path, root):
         raise FileNotFoundError(f'{path} names {count} not in {root}: {first_few(files.missing)}{_hint(root, first)}')
     return pairs, a, b
 
+# %% ../../../nbs/10_data/40_protocols/10_pairs.ipynb #ba962a9e
 def read_pairs(path:str|Path, # a list in one of `PAIR_FORMS`
                root:str|Path, # folder of the images
               )->tuple[list[Path], list[Path], np.ndarray]: # first files, second files, bool (n,)
@@ -284,6 +288,7 @@ def _draw(n, choices, generator):
     "`n` different rows of `choices`, in the order they have there"
     return choices[torch.randperm(len(choices), generator=generator)[:n].sort().values]
 
+# %% ../../../nbs/10_data/40_protocols/10_pairs.ipynb #c14ae404
 def _fold_pairs(people, shots, n, generator):
     "(n, 2) positive and (n, 2) negative pairs among people*shots images"
     within = torch.tensor(list(combinations(range(shots), 2)))

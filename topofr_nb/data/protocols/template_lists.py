@@ -54,6 +54,7 @@ def _open(path):
     with open(path, 'rb') as file: marked = encoding_of(file.read(4)) != 'utf-8'
     return io.BytesIO(read_text(path).encode()) if marked else open(path, 'rb')
 
+# %% ../../../nbs/10_data/40_protocols/20_template_lists.ipynb #f2d9a45a
 def _blocks(path, size=BYTES_AT_ONCE):
     "(number of the first line, bytes of whole lines)"
     line = 1
@@ -95,6 +96,7 @@ def _rank(templates:np.ndarray)->Callable:
     table[templates] = np.arange(len(templates))
     return lambda ids: table[np.minimum(ids, last + 1)]
 
+# %% ../../../nbs/10_data/40_protocols/20_template_lists.ipynb #73bd6506
 def _key(i, j):
     "One number for the two of a pair, in either order"
     return np.minimum(i, j).astype(np.int64) << 32 | np.maximum(i, j)
