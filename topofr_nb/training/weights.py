@@ -31,7 +31,8 @@ def read_torch_file(path:str|Path): # content of the file, usually a dict
     except pickle.UnpicklingError as error:
         raise ValueError(f'{str(path)!r} holds more than tensors, and reading it would run its code. '
                          'Valid: a state_dict, as from torch.save(model.state_dict(), path)') from error
-    except (RuntimeError, EOFError, zipfile.BadZipFile, ValueError) as error:
+    except (RuntimeError, EOFError, zipfile.BadZipFile, ValueError, OSError) as error:
+        if getattr(error, 'filename', None): raise # not there, or not to be read
         raise ValueError(f'{str(path)!r} is not a whole torch file: {str(error).split(". ")[0]}') from error
 
 # %% ../../nbs/60_training/11_weights.ipynb #c835af0d
@@ -61,7 +62,9 @@ def cut_prefixes(state:dict, # name -> tensor
     for prefix in PREFIXES:
         inside = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
         if inside: return cut_prefixes(inside)
-    return state
+    inside = {name.partition('.')[2]: tensor for name, tensor in state.items()}
+    common = len({name.partition('.')[0] for name in state}) == 1 and all('.' in name for name in inside)
+    return cut_prefixes(inside) if common else state # any other name before all
 
 # %% ../../nbs/60_training/11_weights.ipynb #a4db7a5f
 class Shape(NamedTuple):
