@@ -60,6 +60,7 @@ def _check_options(**options):
         valid = f'{least[name]} or more' if name in least else 'above 0'
         raise ValueError(f'{name} = {value} is not valid: {valid}')
 
+# %% ../../nbs/35_codes/60_homogenise.ipynb #8bb4a6a3
 def homogenise(vectors,              # (m, d) tensor, array or memmap, any length
                t:float=2.,           # sharpness of the Gaussian; larger looks at nearer neighbours only
                steps:int=6,          # times every vector moves; 0 only normalises

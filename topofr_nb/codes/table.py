@@ -44,6 +44,7 @@ def _as_identities(identities, m):
     if not wrong.any(): return identities
     raise ValueError(f'identity {int(identities[wrong][0])} has no code: this table holds identities 0..{m - 1}')
 
+# %% ../../nbs/35_codes/40_table.ipynb #f7c0b97b
 def _as_queries(codes, code_length, vocab_size):
     "(..., l) int64; ValueError for another length, or tokens that the vocabulary does not have"
     codes = torch.as_tensor(codes).long()

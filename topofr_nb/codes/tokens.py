@@ -69,6 +69,7 @@ def _scores(vectors, rows, size, centres, price, x, mask):
     parts = rows.split(ROWS_AT_ONCE)
     return torch.cat([unit_rows(vectors, part) @ centres[0].T - price[0] for part in parts])
 
+# %% ../../nbs/35_codes/30_tokens.ipynb #8c4fffa2
 def _split(vectors, rows, size, v, below, balanced, generator):
     "(n,) child of each row, 0 for a node's largest; `rows` holds the nodes one after the other, the largest first"
     start = size.cumsum(0) - size

@@ -93,6 +93,7 @@ def _clip_state(path):
     except SafetensorError as error:
         raise ValueError(f'CLIP weights {str(path)!r} are no safetensors file ({error}); convert them first') from error
 
+# %% ../../nbs/35_codes/50_vectors.ipynb #4f58655e
 def _clip_network(name):
     "A network of OpenCLIP with random weights"
     try: import open_clip
@@ -142,6 +143,7 @@ def _content_of(tensors, header):
         digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
 
+# %% ../../nbs/35_codes/50_vectors.ipynb #146028f5
 def _read_whole(path):
     "(header, tensors) of a file with a digest; None where it is damaged"
     try:
@@ -208,6 +210,7 @@ def _checked_features(features, images, start, dataset):
     place = f' ({dataset.where(i)})' if hasattr(dataset, 'where') else ''
     raise ValueError(f'the features of image {i}{place} are not finite')
 
+# %% ../../nbs/35_codes/50_vectors.ipynb #09f76aeb
 def _check_counts(counts, names):
     "ValueError unless every identity has an image"
     if (counts > 0).all(): return
@@ -226,6 +229,7 @@ def _alone(folder):
     folder = writable_folder(folder)
     return FileLock(folder/f'.{FILE}.lock', str(folder/FILE))
 
+# %% ../../nbs/35_codes/50_vectors.ipynb #ef4280f4
 def _accumulate(sums, dataset, encode, save_every, loader, progress):
     "Add the features of all images that are not in the sums yet"
     n = len(dataset)
@@ -239,6 +243,7 @@ def _accumulate(sums, dataset, encode, save_every, loader, progress):
             if number%save_every == 0 or sums.position == n: sums.write()
             bar.update(len(images))
 
+# %% ../../nbs/35_codes/50_vectors.ipynb #e0ff084a
 def _directions(means):
     "Unit rows, in place; ValueError naming one of length zero"
     norm = means.norm(dim=1)

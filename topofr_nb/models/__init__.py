@@ -53,6 +53,7 @@ def _check_image_size(image_size):
     near = ' and '.join(map(str, sorted({below, above})))
     raise ValueError(f'image_size {image_size} is not divisible by 16, as the backbones need. Nearest: {near}')
 
+# %% ../../nbs/20_models/40_backbones.ipynb #4311b495
 def create_backbone(name:str,               # "r18", "r34", "r50", "r100", "r200", "mbf" or "tiny"
                     embedding_size:int=512, # d, length of the feature
                     image_size:int=112,     # height and width in pixels, divisible by 16

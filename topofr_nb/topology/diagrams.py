@@ -42,6 +42,7 @@ def _fitting(max_dim, limit):
         if 24*more**2 + 16*math.comb(more, max_dim + 2) > limit*1e9: return n
         n = more
 
+# %% ../../nbs/30_topology/20_diagrams.ipynb #df394dfc
 def _refuse(n, max_dim, threshold, limit, need, what):
     asked = f'H{max_dim} of {n} points up to threshold {threshold:g}'
     fits = _fitting(max_dim, limit)
@@ -86,6 +87,7 @@ def _h0(deaths, threshold):
     deaths = np.append(deaths.numpy(), np.inf)
     return np.stack([np.zeros(len(deaths)), np.where(deaths <= threshold, deaths, np.inf)], 1)
 
+# %% ../../nbs/30_topology/20_diagrams.ipynb #5aa3e859
 def _higher(matrix, max_dim, threshold, collapse, limit):
     "Diagrams of dimensions 1..max_dim"
     n = len(matrix)
@@ -116,6 +118,7 @@ def _one_matrix(distances):
         raise ValueError(f'distances hold {least:.3g} at {list(where)}: a distance is 0 or more')
     return matrix.clamp_min(0)
 
+# %% ../../nbs/30_topology/20_diagrams.ipynb #8ef297bb
 def _check_options(max_dim, threshold, landmarks):
     least = dict(max_dim=(max_dim, 0), threshold=(threshold, 0), landmarks=(landmarks, 1))
     for name, (value, low) in least.items():
@@ -127,6 +130,7 @@ def _round_up(value, digits=3):
     step = 10.**(math.floor(math.log10(value)) + 1 - digits) if value > 0 else 1.
     return math.ceil(value/step)*step
 
+# %% ../../nbs/30_topology/20_diagrams.ipynb #b7910896
 def _landmarked(given, by_points, landmarks, threshold, seed):
     "Points or distances of the landmarks; the title; the landmarks, and their radius"
     n = len(given)
@@ -176,6 +180,18 @@ def _ceiling(result):
     finite = np.concatenate([d[np.isfinite(d)] for d in result.diagrams] + [np.zeros(1)])
     return 1.08*max(finite.max(), 1e-12)
 
+# %% ../../nbs/30_topology/20_diagrams.ipynb #34e2f0ee
+def _interactive_diagrams(title, top, series):
+    from plotly import graph_objects as go
+    figure = go.Figure()
+    figure.add_scatter(x=[0, top], y=[0, top], mode='lines', line_color='grey', showlegend=False)
+    for i, (name, births, deaths) in enumerate(series):
+        colour = COLOURS[i % len(COLOURS)]
+        figure.add_scatter(x=births, y=deaths, mode='markers', name=name, marker_color=colour)
+    axes = dict(xaxis_title='birth', yaxis_title='death')
+    return figure.update_layout(title=title, width=480, height=480, **axes)
+
+# %% ../../nbs/30_topology/20_diagrams.ipynb #53b3fc1f
 def plot_diagrams(result:Diagrams,
                   interactive:bool=False, # a Plotly figure instead of matplotlib axes
                   ax=None,                # matplotlib axes to draw into
@@ -193,17 +209,34 @@ def plot_diagrams(result:Diagrams,
     ax.legend(loc='lower right', frameon=False, fontsize=8)
     return ax
 
-def _interactive_diagrams(title, top, series):
+# %% ../../nbs/30_topology/20_diagrams.ipynb #b3da2109
+def _bars(result):
+    "Heights, births and ends of the bars of each dimension"
+    top = _ceiling(result)
+    bars = []
+    height = 0
+    for diagram in result.diagrams:
+        births = diagram[:, 0]
+        ends = np.minimum(diagram[:, 1], top)
+        order = np.argsort(ends - births, kind='stable')
+        bars.append((np.arange(height, height + len(diagram)), births[order], ends[order]))
+        height += len(diagram)
+    return bars
+
+# %% ../../nbs/30_topology/20_diagrams.ipynb #66719824
+def _interactive_barcode(title, bars):
     from plotly import graph_objects as go
     figure = go.Figure()
-    figure.add_scatter(x=[0, top], y=[0, top], mode='lines', line_color='grey', showlegend=False)
-    for i, (name, births, deaths) in enumerate(series):
-        colour = COLOURS[i % len(COLOURS)]
-        figure.add_scatter(x=births, y=deaths, mode='markers', name=name, marker_color=colour)
-    axes = dict(xaxis_title='birth', yaxis_title='death')
-    return figure.update_layout(title=title, width=480, height=480, **axes)
+    for p, (heights, births, ends) in enumerate(bars):
+        gaps = np.full(len(births), np.nan)
+        x = np.stack([births, ends, gaps], 1).ravel()
+        y = np.stack([heights, heights, gaps], 1).ravel()
+        colour = COLOURS[p % len(COLOURS)]
+        figure.add_scatter(x=x, y=y, mode='lines', name=f'H{p}', line_color=colour)
+    axes = dict(xaxis_title='ρ', yaxis_visible=False)
+    return figure.update_layout(title=title, width=640, height=400, **axes)
 
-# %% ../../nbs/30_topology/20_diagrams.ipynb #b3da2109
+# %% ../../nbs/30_topology/20_diagrams.ipynb #1975c4fa
 def plot_barcode(result:Diagrams,
                  interactive:bool=False, # a Plotly figure instead of matplotlib axes
                  ax=None,                # matplotlib axes to draw into
@@ -218,31 +251,6 @@ def plot_barcode(result:Diagrams,
     ax.set(title=result.title, xlabel='ρ (distance)', yticks=[])
     ax.legend(loc='lower right', frameon=False, fontsize=8)
     return ax
-
-def _bars(result):
-    "Heights, births and ends of the bars of each dimension"
-    top = _ceiling(result)
-    bars = []
-    height = 0
-    for diagram in result.diagrams:
-        births = diagram[:, 0]
-        ends = np.minimum(diagram[:, 1], top)
-        order = np.argsort(ends - births, kind='stable')
-        bars.append((np.arange(height, height + len(diagram)), births[order], ends[order]))
-        height += len(diagram)
-    return bars
-
-def _interactive_barcode(title, bars):
-    from plotly import graph_objects as go
-    figure = go.Figure()
-    for p, (heights, births, ends) in enumerate(bars):
-        gaps = np.full(len(births), np.nan)
-        x = np.stack([births, ends, gaps], 1).ravel()
-        y = np.stack([heights, heights, gaps], 1).ravel()
-        colour = COLOURS[p % len(COLOURS)]
-        figure.add_scatter(x=x, y=y, mode='lines', name=f'H{p}', line_color=colour)
-    axes = dict(xaxis_title='ρ', yaxis_visible=False)
-    return figure.update_layout(title=title, width=640, height=400, **axes)
 
 # %% ../../nbs/30_topology/20_diagrams.ipynb #c55199e0
 def _sound(diagram):
@@ -366,6 +374,7 @@ def _dropped(deaths, matched, p):
     alone = alone.index_fill(0, matched, False)
     return (deaths[alone]/2).pow(p).sum()
 
+# %% ../../nbs/30_topology/20_diagrams.ipynb #ac75af7c
 def wasserstein_h0(a:torch.Tensor, # (k,) deaths of one H0 diagram
                    b:torch.Tensor, # (l,) deaths of the other
                    p:float=1.,     # order
@@ -407,10 +416,12 @@ def _quantile_distance(points, # (n, ...)
     low, high = edge_lengths(points, pairs[[below, above]])
     return torch.lerp(low, high, place % 1).clamp_min(torch.finfo(torch.float32).tiny)
 
+# %% ../../nbs/30_topology/20_diagrams.ipynb #7042cc4e
 def _same_points(x, z, what):
     if len(x) != len(z):
         raise ValueError(f'{len(x)} points and {len(z)} points: {what} compares corresponding points')
 
+# %% ../../nbs/30_topology/20_diagrams.ipynb #2652735f
 def rtd_lite(x:torch.Tensor,  # (n, ...) points
              z:torch.Tensor,  # (n, ...) the same points elsewhere
             )->torch.Tensor:  # (2,) what x lacks of z, what z lacks of x; both >= 0, differentiable

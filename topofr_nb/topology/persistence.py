@@ -146,6 +146,7 @@ def _refuse_infinite(batch, place):
     where = bad.nonzero()[0].tolist()[-place:]
     raise ValueError(f'distances hold {what} not finite, the first at {where}')
 
+# %% ../../nbs/30_topology/10_persistence.ipynb #959b2439
 def even_distances(batch:torch.Tensor, # (b, n, n) float32 or float64
                    place:int=3,        # how many indices of an entry the error names
                   )->torch.Tensor:     # (b, n, n) symmetric, differentiable: the mean of both sides
@@ -175,6 +176,7 @@ def _tree_and_distances(batch, place, check):
     if check: batch = even_distances(batch, place)
     return minimum_spanning_edges(batch.detach()), batch
 
+# %% ../../nbs/30_topology/10_persistence.ipynb #1b07421e
 def h0_pairs(distances:torch.Tensor, # (n, n) or (b, n, n) symmetric and finite
              check:bool=True,        # look for values that are not; a GPU then waits for the host
             )->torch.Tensor:         # (n-1, 2) or (b, n-1, 2) int64, u < v, in filtration order

@@ -14,6 +14,15 @@ import torch
 from tqdm import tqdm
 
 # %% ../../nbs/30_topology/15_points.ipynb #67109b90
+def _refuse_infinite(points):
+    for start in range(0, len(points), 4096):
+        bad = ~torch.isfinite(points[start:start + 4096])
+        if not bad.any(): continue
+        row, column = bad.nonzero()[0].tolist()
+        place = f'row {start + row}, coordinate {column}'
+        raise ValueError(f'points hold a value that is not finite, the first in {place}')
+
+# %% ../../nbs/30_topology/15_points.ipynb #1921c4b2
 def checked_points(points:torch.Tensor # (n, ...), floats or integers
                   )->torch.Tensor:    # (n, d), uint8 or floats, no gradient
     "The points as rows of a type with exact float64 values, or one clear error"
@@ -28,14 +37,6 @@ def checked_points(points:torch.Tensor # (n, ...), floats or integers
     if not points.is_floating_point(): points = points.double()
     _refuse_infinite(points)
     return points
-
-def _refuse_infinite(points):
-    for start in range(0, len(points), 4096):
-        bad = ~torch.isfinite(points[start:start + 4096])
-        if not bad.any(): continue
-        row, column = bad.nonzero()[0].tolist()
-        place = f'row {start + row}, coordinate {column}'
-        raise ValueError(f'points hold a value that is not finite, the first in {place}')
 
 # %% ../../nbs/30_topology/15_points.ipynb #ad6c813d
 def _unique_rows(points):
@@ -56,6 +57,7 @@ def _blocks(points):
     "The points in blocks of at most 64 MB as float64"
     return points.split(max(1, 2**23//points.shape[1]))
 
+# %% ../../nbs/30_topology/15_points.ipynb #b56c0cea
 class _Products:
     "Points prepared for products: centred, scaled, with their squared norms"
     def __init__(self, points):
@@ -99,12 +101,14 @@ def _exact_products(device):
         with torch.no_grad(), torch.autocast(device.type, enabled=False): yield
     finally: torch.set_float32_matmul_precision(before)
 
+# %% ../../nbs/30_topology/15_points.ipynb #c8e686af
 def _gamma(products, level):
     "Relative error of a squared distance from products"
     if products.pixels or level == DIRECT: return 0.
     terms = min(products.d, COORDINATES_AT_ONCE) + 2*-(-products.d//COORDINATES_AT_ONCE) + 16
     return terms*(2.**-24 if level == SINGLE else 2.**-53)
 
+# %% ../../nbs/30_topology/15_points.ipynb #7bbec8b0
 def _lower(products, left, right, x, level):
     "(a, b) lower bounds for the rows `left`, with x = take(left), and the rows `right` (a slice)"
     y = products.take(right, level)
@@ -154,6 +158,7 @@ def _tile_size(products, device, level):
     if level == DIRECT: tall, most = 64, 2**22
     return (max(1, min(side, most//products.d)) for side in (tall, wide))
 
+# %% ../../nbs/30_topology/15_points.ipynb #1f9c057c
 def _nearest(products, rows, component, level, k, wide):
     "The k smallest lower bounds of each row outside its component, ascending, and their columns"
     x = products.take(rows, level)
@@ -214,6 +219,7 @@ def _find(root, i):
         i = root[i]
     return i
 
+# %% ../../nbs/30_topology/15_points.ipynb #bffffb4b
 def _shortest(component, columns, squares, bounds):
     "Of each component (named 0..m-1): row, square and place of its shortest listed edge; lowest bound"
     outgoing = np.where(component[columns] != component[:, None], squares, np.inf)

@@ -390,7 +390,8 @@ def describe_training(job:Job, watch:Watch)->dict: # JSON values
     skipped = int(faces.bad.sum())
     said = dict(scale=scale_label(job.recipe, faces), training_images=len(faces),
                 training_identities=faces.num_classes,
-                images_seen=job.plan.steps*job.recipe.batch_size, train_seconds=rows[-1].get('seconds') if rows else None,
+                images_seen=job.plan.steps*job.recipe.batch_size,
+                train_seconds=rows[-1].get('seconds') if rows else None,
                 training_doubt='; '.join(filter(None, doubts)) or None)
     if skipped: said['skipped_images'] = skipped
     if job.missing: said['missing_steps'] = job.missing

@@ -184,7 +184,8 @@ def split_header(rows:list[tuple[int, list[str]]], # numbered fields of a list
 def _by_columns(path, header, rows):
     "Rows of a list with named columns as image, image, flag and the folds, None where there is no such column"
     roles = [_role(column) if column.strip() else 'index' for column in header]
-    wrong_way = next((column for column in header if _OPPOSITE.search(column) and not _ROLES['image'].fullmatch(column)),
+    opposite = (column for column in header if _OPPOSITE.search(column))
+    wrong_way = next((column for column in opposite if not _ROLES['image'].fullmatch(column)),
                      None)
     if 'flag' not in roles and wrong_way:
         raise ValueError(f"{path} line 1: column {wrong_way!r} says how unlike two images are, and no column says 1 "
