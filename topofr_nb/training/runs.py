@@ -61,7 +61,7 @@ def read_json(path:Path, missing=None):
     if missing is not None and not path.exists(): return missing
     try: return json.loads(path.read_text())
     except ValueError as error:
-        raise ValueError(f'{path} cannot be read as JSON: {error}. Delete it, or use resume = False') from None
+        raise ValueError(f'{path} cannot be read as JSON: {error}. Delete it and run again') from None
 
 # %% ../../nbs/60_training/30_runs.ipynb #0e68fd33
 def write_json(path:Path, value):
