@@ -9,7 +9,6 @@ __all__ = ['Eigenfaces']
 from dataclasses import dataclass
 
 import torch
-from sklearn.decomposition import PCA
 
 from ..data.perturb import to_float
 
@@ -28,6 +27,7 @@ class Eigenfaces:
             seed:int=0,           # of the randomised decomposition
            )->'Eigenfaces':
         "Learn the components from training faces; ValueError when there are too few"
+        from sklearn.decomposition import PCA # the training itself runs without reporting tools
         if not 1 <= components < len(images):
             raise ValueError(f'{components} components of {len(images)} images: expected 1 <= components < images')
         pca = PCA(components, svd_solver='randomized', random_state=seed).fit(_grey(to_float(images)).numpy())

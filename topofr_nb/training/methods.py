@@ -11,8 +11,6 @@ __all__ = ['FAMILIES', 'OWN_METHODS', 'METHODS', 'PAPERS', 'ADDS', 'TOGETHER', '
 from collections.abc import MutableMapping
 from typing import NamedTuple
 
-import pandas as pd
-
 from ..core import one_of
 from ..losses.margins import MARGINS
 from ..losses.pairs import PAIR_LOSSES
@@ -110,8 +108,9 @@ def adds(method:Method)->str:
     return ', '.join(said) or 'nothing'
 
 # %% ../../nbs/60_training/05_methods.ipynb #871aa32f
-def methods_table()->pd.DataFrame: # index name; columns paper, adds
+def methods_table(): # a pandas.DataFrame: index name; columns paper, adds
     "All methods, their papers and what they add"
+    import pandas as pd # the training itself runs without reporting tools
     rows = {name: dict(paper=papers_of(method), adds=adds(method)) for name, method in METHODS.items()}
     return pd.DataFrame.from_dict(rows, orient='index').rename_axis('name')
 
