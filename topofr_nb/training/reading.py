@@ -180,9 +180,18 @@ class _Alarm:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, self.before)
 
-# %% ../../nbs/60_training/24_reading.ipynb #b8993744
+# %% ../../nbs/60_training/24_reading.ipynb #r24wait1
 ASK_EVERY = 5. # seconds after which the loader looks whether its workers are alive
 
+def _from_workers(iterator, timeout):
+    "The loader's next batch; asked again until `timeout`"
+    late = time.monotonic() + timeout
+    while True:
+        try: return next(iterator, None)
+        except RuntimeError as error:
+            if 'timed out' not in str(error) or time.monotonic() >= late: raise
+
+# %% ../../nbs/60_training/24_reading.ipynb #b8993744
 class Batches:
     "Batches in the run's order, as (images, labels); what cannot be read is one sentence"
     def __init__(self,
@@ -197,19 +206,15 @@ class Batches:
     def __len__(self): return len(self.order)
     def _loader(self):
         "PyTorch's loader over this set"
+        seconds = min(self.timeout, ASK_EVERY) if self.workers else 0
         return DataLoader(_Reader(self.faces), batch_sampler=self.order, num_workers=self.workers, collate_fn=_as_is,
-                          pin_memory=torch.cuda.is_available(), timeout=min(self.timeout, ASK_EVERY) if self.workers else 0,
+                          pin_memory=torch.cuda.is_available(), timeout=seconds,
                           worker_init_fn=partial(_start_worker, os.getpid()))
 
     def _next(self, iterator):
         "The next batch; None at the end"
-        if not self.workers:
-            with _Alarm(self.timeout): return next(iterator, None)
-        late = time.monotonic() + self.timeout
-        while True:
-            try: return next(iterator, None)
-            except RuntimeError as error:
-                if 'timed out' not in str(error) or time.monotonic() >= late: raise
+        if self.workers: return _from_workers(iterator, self.timeout)
+        with _Alarm(self.timeout): return next(iterator, None)
 
     def __iter__(self)->Iterator[tuple[torch.Tensor, torch.Tensor]]:
         self.faces.at.fill_(-1)
