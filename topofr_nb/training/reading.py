@@ -205,7 +205,6 @@ class Batches:
 
     def __len__(self): return len(self.order)
     def _loader(self):
-        "PyTorch's loader over this set"
         seconds = min(self.timeout, ASK_EVERY) if self.workers else 0
         return DataLoader(_Reader(self.faces), batch_sampler=self.order, num_workers=self.workers, collate_fn=_as_is,
                           pin_memory=torch.cuda.is_available(), timeout=seconds,
