@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PLACE', 'BLOCKS', 'CHOICES', 'RANGES', 'CPU_TRAIN_SECONDS', 'CPU_EVAL_SECONDS', 'PAPER_BATCH', 'GIF_MARGIN', 'PATHS',
-           'DataFields', 'MethodFields', 'CodeFields', 'TrainingFields', 'ScoringFields', 'PlaceFields',
+           'ADDED', 'DataFields', 'MethodFields', 'CodeFields', 'TrainingFields', 'ScoringFields', 'PlaceFields',
            'checked_value', 'kinds_of', 'check_fields', 'check_combination', 'Recipe', 'make_checked', 'make_recipe',
            'method_defaults', 'schedule_defaults', 'size_defaults', 'half_precision', 'has_half_precision',
            'warn_of_emulation', 'resolve', 'recipe_json', 'run_id']
@@ -332,12 +332,17 @@ def recipe_json(recipe:Recipe)->str:
     "A recipe as a file holds it"
     return json.dumps(dataclasses.asdict(recipe), indent=1)
 
+# %% ../../nbs/60_training/10_recipe.ipynb #19eb1297
+ADDED = {} # field that came later -> its value under which a run is what it was before
+
 # %% ../../nbs/60_training/10_recipe.ipynb #0693d23b
 def run_id(recipe:Recipe,       # resolved
            fingerprint:str='',  # of real data and pairs: their content counts, not their path
           )->str:               # e.g. "tiny-topofr-1f0c2a9b"
     "Name of the run's folder"
     outside = PLACE + (PATHS if fingerprint else ())
-    what = {name: value for name, value in dataclasses.asdict(recipe).items() if name not in outside}
+    fields = dataclasses.asdict(recipe)
+    counted = [name for name in fields if name not in outside and (name not in ADDED or fields[name] != ADDED[name])]
+    what = {name: fields[name] for name in counted}
     digest = hashlib.sha256(json.dumps([__version__, what, fingerprint], sort_keys=True).encode()).hexdigest()
     return f'{recipe.backbone}-{recipe.method}-{digest[:8]}'
