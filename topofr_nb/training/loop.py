@@ -9,6 +9,7 @@ __all__ = ['LOG_EVERY', 'OWN_FILES', 'MEASURE_EVERY', 'Plan', 'total_steps', 'pr
 
 # %% ../../nbs/60_training/40_loop.ipynb #e0d695bd
 import dataclasses, json, math, os, shutil, sys, time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -260,10 +261,11 @@ def log_row(step, result, images_per_second, seconds)->dict: # JSON values
 
 # %% ../../nbs/60_training/40_loop.ipynb #1ad051bd
 class Log:
-    "metrics.jsonl, and the bar"
-    def __init__(self, job, progress):
+    "metrics.jsonl, the bar, and who else listens"
+    def __init__(self, job, progress, listener=None):
         size = job.recipe.batch_size
         self.job, self.file = job, (job.run.folder/'metrics.jsonl').open('a')
+        self.listener, self.waited = listener, 0.
         self.start = self.last = time.time()
         self.logged, self.every = job.first, LOG_EVERY[job.plan.device.type]
         self.bar = tqdm(total=job.plan.steps*size, initial=job.first*size, unit=' images', disable=not progress,
@@ -274,10 +276,13 @@ class Log:
     def write(self, step, result, images, **more):
         "A line for the steps since the last one"
         now = time.time()
-        row = log_row(step, result, (step + 1 - self.logged)*images/max(now - self.last, 1e-9),
-                      self.job.seconds + now - self.start)
-        self.file.write(json.dumps(row | more) + '\n')
+        passed = max(now - self.last, 1e-9)
+        row = log_row(step, result, (step + 1 - self.logged)*images/passed, self.job.seconds + now - self.start)
+        row |= dict(waited=round(min(self.waited/passed, 1.), 3)) | more
+        self.file.write(json.dumps(row) + '\n')
         self.file.flush()
+        self.waited = 0.
+        if self.listener: self.listener(row)
         if row['loss'] is not None: self.bar.set_postfix_str(f'loss {row["loss"]:.3f}', refresh=False)
         self.last, self.logged = now, step + 1
 
@@ -316,6 +321,7 @@ def _check(job, watch):
 def run_steps(job:Job,
               progress:bool=True,              # show a bar with images/s and the time left
               checkpoint_seconds:float|None=None, # how often the checkpoint is renewed; default: the recipe's
+              listener:Callable|None=None, # gets every row of the log
              )->Watch:
     "Train from where the job stands to the end"
     plan, recipe = job.plan, job.recipe
@@ -324,9 +330,11 @@ def run_steps(job:Job,
     loader = batches(plan.faces, plan.order(job.first), recipe.workers, recipe.read_timeout)
     last_save, found = time.time(), iter(loader)
     job.model.train()
-    with Log(job, progress) as log, Signals() as signals:
+    with Log(job, progress, listener) as log, Signals() as signals:
         for step in range(job.first, plan.steps):
+            asked = time.time()
             batch = next_batch(job, step, signals, found)
+            log.waited += time.time() - asked
             result = one_step(job, step, batch, watch, loader)
             log.bar.update(len(batch[1]))
             if log.due(step):
@@ -441,7 +449,7 @@ def _say_after(job, about):
          f'all in {job.run.folder}/skipped.txt: {"; ".join(named)}')
 
 # %% ../../nbs/60_training/40_loop.ipynb #a0100db2
-def _train(plan, progress, checkpoint_seconds):
+def _train(plan, progress, checkpoint_seconds, listener):
     "Train and score in a folder that is locked"
     found = plan.overlap
     faces, target = plan.faces.load(progress), read_target(plan.target, plan.run.recipe, progress)
@@ -450,7 +458,7 @@ def _train(plan, progress, checkpoint_seconds):
     job = new_job(plan, progress)
     resume(job)
     if job.first < plan.steps: forget_features(plan.run.folder)
-    watch = run_steps(job, progress, checkpoint_seconds)
+    watch = run_steps(job, progress, checkpoint_seconds, listener)
     about = describe_training(job, watch) | (dict(overlap=found.summary()) if found else {})
     score_run(job, about)
     _say_after(job, about)
@@ -459,6 +467,7 @@ def _train(plan, progress, checkpoint_seconds):
 def train(recipe:Recipe|Plan,  # from `make_recipe`, or already prepared
           progress:bool=True,  # show a bar with images/s and the time left
           checkpoint_seconds:float|None=None, # how often the checkpoint is renewed; default: the recipe's
+          listener:Callable|None=None, # gets every row of the log while the run trains
          )->Run:
     """Run a recipe, or go on with it, or return it when it is finished
 
@@ -471,6 +480,6 @@ def train(recipe:Recipe|Plan,  # from `make_recipe`, or already prepared
     run = plan.run
     if run.recipe.resume and run.finished: _say_of_finished(run)
     else:
-        with FolderLock(run.folder): _train(plan, progress, checkpoint_seconds)
+        with FolderLock(run.folder): _train(plan, progress, checkpoint_seconds, listener)
     write_json(run.folder.parent/'latest.json', dict(run=run.folder.name))
     return run
