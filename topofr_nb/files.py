@@ -15,9 +15,8 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from .core import project_root
+from .core import Bar, project_root
 
 try: import fcntl
 except ImportError: fcntl = None # Windows
@@ -352,7 +351,7 @@ def allocate(path:str|Path, # .npy file to make
 BYTES_AT_ONCE = 2**20
 
 def file_digest(path:str|Path,
-                bar=None, # tqdm bar that counts bytes
+                bar=None, # `core.Bar` that counts bytes
                )->str:    # 64 hexadecimal digits, as `sha256sum` prints them
     "SHA-256 of a file's bytes"
     digest = hashlib.sha256()
@@ -413,7 +412,7 @@ def content_digest(paths,                    # path, or paths in the order that 
     store = _digest_cache(cache)
     fresh = {}
     known = _known_digests(store) if store else {}
-    bar = tqdm(disable=not progress, unit='B', unit_scale=True, desc='reading the data once for its digest')
+    bar = Bar(disable=not progress, unit='B', unit_scale=True, desc='reading the data once for its digest')
     with bar:
         groups = [_group_digest(list(files), known, fresh, bar) for _, files in groupby(paths, lambda p: p.parent)]
     if store and fresh:

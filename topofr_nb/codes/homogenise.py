@@ -12,9 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from tqdm import tqdm
 
-from ..core import seeded_generator
+from ..core import Bar, seeded_generator
 
 # %% ../../nbs/35_codes/60_homogenise.ipynb #23ff2bbe
 def _repelled(x, t, lr):
@@ -77,7 +76,7 @@ def homogenise(vectors,              # (m, d) tensor, array or memmap, any lengt
     if len(h) == 1: return h
     last = math.inf
     looks = dict(desc='homogenise', unit='vector', unit_scale=True, leave=False)
-    with tqdm(total=steps*len(h), disable=not progress, **looks) as bar:
+    with Bar(total=steps*len(h), disable=not progress, **looks) as bar:
         for step in range(steps):
             loss = _sweep(h, t, subset, lr, seeded_generator(seed, 'homogenise', step), device, bar)
             bar.set_postfix(loss=f'{loss:.4f}')

@@ -11,9 +11,8 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
-from ..core import seeded_generator
+from ..core import Bar, seeded_generator
 from .balanced_kmeans import assign_children, balanced_kmeans, child_capacity
 from .trees import ROWS_AT_ONCE, as_rows, unit_rows
 
@@ -201,7 +200,7 @@ def tokenize_identities(vectors:torch.Tensor|np.ndarray, # (m, d) one vector an 
     order = torch.arange(m)
     sizes = torch.tensor([m])
     looks = dict(desc='tokenize', unit='identity', unit_scale=True, leave=False)
-    with _threads() as run, tqdm(total=m*code_length, disable=not progress, **looks) as bar:
+    with _threads() as run, Bar(total=m*code_length, disable=not progress, **looks) as bar:
         keys = _keys(vectors, run)
         for level in range(code_length):
             below = min(v**(code_length - level - 1), m)

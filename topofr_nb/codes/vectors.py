@@ -18,9 +18,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, Subset
-from tqdm import tqdm
 
-from ..core import seeded_generator
+from ..core import Bar, seeded_generator
 from ..files import FileLock, writable_folder, write_aside
 from ..data.perturb import grayscale, to_float
 
@@ -237,7 +236,7 @@ def _accumulate(sums, dataset, encode, save_every, loader, progress):
     rest = Subset(dataset, range(sums.position, n))
     batches = DataLoader(rest, **loader) if len(rest) else ()
     looks = dict(desc='class means', unit='image', leave=False)
-    with tqdm(total=n, initial=sums.position, disable=not progress, **looks) as bar:
+    with Bar(total=n, initial=sums.position, disable=not progress, **looks) as bar:
         for number, (images, ids) in enumerate(batches, 1):
             sums.add(encode(images, sums.position), torch.as_tensor(ids))
             if number%save_every == 0 or sums.position == n: sums.write()

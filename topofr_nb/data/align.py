@@ -15,8 +15,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch.utils.data import Dataset
-from tqdm import tqdm
 
+from ..core import Bar
 from .folders import not_an_image, say_left_out
 from .images import EXTENSIONS, encode_jpeg, read_image
 from .lists import first_few, numbered_lines
@@ -207,7 +207,7 @@ def align_folder(source:str|Path,    # a tree of images
     failed = {}
     if not files:
         raise ValueError(f"{source} holds no images. Valid: {', '.join(EXTENSIONS)}, in folders of any depth")
-    for file in tqdm(files, 'align', unit='image', disable=not progress):
+    for file in Bar(files, 'align', unit='image', disable=not progress):
         aligned = (target/file).with_suffix('.jpg')
         reason = None if aligned.exists() else _align_file(source/file, aligned, detector, image_size)
         if reason: failed[str(file)] = reason

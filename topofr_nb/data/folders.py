@@ -16,9 +16,8 @@ from typing import NamedTuple
 
 import torch
 from torch.utils.data import Dataset
-from tqdm import tqdm
 
-from ..core import one_of
+from ..core import Bar, one_of
 from .images import EXTENSIONS, read_image
 from .lists import Files, first_few, numbered_lines, person_key, separator_of, split_fields
 
@@ -312,7 +311,7 @@ def in_threads(f,                  # function of an item
               )->list:             # results in the order of the items
     "`f` of all items by a pool of threads: decoders leave Python's lock"
     with ThreadPoolExecutor(min(16, 2*(os.cpu_count() or 1))) as pool:
-        return list(tqdm(pool.map(f, items), label, len(items), unit='image', delay=1, leave=False,
+        return list(Bar(pool.map(f, items), label, len(items), unit='image', delay=1, leave=False,
                          disable=not progress))
 
 # %% ../../nbs/10_data/30_folders.ipynb #7153ca54

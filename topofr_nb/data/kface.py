@@ -15,9 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
-from ..core import derive_seed, one_of
+from ..core import Bar, derive_seed, one_of
 from ..files import write_aside
 from .folders import LabelledFiles, read_people
 from .lists import first_few, numbered_rows
@@ -122,7 +121,7 @@ class KFace(LabelledFiles):
         self.image_size = image_size
         if isinstance(selection, str): selection = SELECTIONS[one_of('K-FACE selection', selection, SELECTIONS)]
         people = _training_people(root, people, test_people)
-        bar = tqdm(people, 'list K-FACE', unit='person', delay=1, leave=False, disable=not progress)
+        bar = Bar(people, 'list K-FACE', unit='person', delay=1, leave=False, disable=not progress)
         found = [np.array(_conditions(self.root, person, selection), dtype=np.int8).reshape(-1, 4)
                  for person in bar]
         self.names = [name for name, images in zip(people, found) if len(images)]

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch.utils.data import Dataset
-from tqdm import tqdm
 
+from ..core import Bar
 from ..files import write_aside
 from .images import decode_image, encode_jpeg, image_header
 
@@ -553,7 +553,7 @@ def write_records(dataset:Dataset,    # set with `.labels` and `.num_classes`
     identity = len(labels) + 1
     ranges = list(zip([1, *ends], ends)) if identity + len(people) < _EXACT else []
     order = labels.argsort(stable=True).numpy()
-    bar = tqdm(order, 'write', unit='image', delay=1, leave=False, disable=not progress)
+    bar = Bar(order, 'write', unit='image', delay=1, leave=False, disable=not progress)
     with RecordWriter(folder/'train.rec') as writer:
         if ranges: writer.write(0, pack_record((identity, identity + len(ranges)), 0))
         for key, i in enumerate(bar, 1 if ranges else 0):

@@ -18,9 +18,8 @@ import numpy as np
 import torch
 from PIL import Image
 from torch.utils.data import Dataset, IterableDataset
-from tqdm import tqdm
 
-from ..core import one_of
+from ..core import Bar, one_of
 from .images import EXTENSIONS, decode_image
 from .lists import first_few
 from .records import encoded_image, read_names, read_property, write_names, write_property, write_records
@@ -62,7 +61,7 @@ def _images(dataset, quality, progress):
     "(place, label, encoded image) in the order of the labels"
     order = torch.as_tensor(dataset.labels).argsort(stable=True)
     if not len(order): raise ValueError('a set without images cannot be written')
-    for place, i in enumerate(tqdm(order.numpy(), 'write', unit='image', delay=1, leave=False,
+    for place, i in enumerate(Bar(order.numpy(), 'write', unit='image', delay=1, leave=False,
                                    disable=not progress)):
         yield place, int(dataset.labels[i]), encoded_image(dataset, int(i), quality)
 
@@ -100,7 +99,7 @@ def write_shards(dataset:Dataset,      # set with `.labels` and `.num_classes`
     labels = torch.as_tensor(dataset.labels)
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed)).tolist()
     if not order: raise ValueError(f'a set without images cannot be written to {folder}')
-    bar = tqdm(order, 'write', unit='image', delay=1, leave=False, disable=not progress)
+    bar = Bar(order, 'write', unit='image', delay=1, leave=False, disable=not progress)
     with folder_aside(folder) as aside:
         with wds.ShardWriter(str(aside/'shard-%06d.tar'), maxcount=per_shard, maxsize=float('inf'),
                              verbose=0, mtime=0, encoder=False) as writer:

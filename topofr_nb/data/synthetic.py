@@ -16,9 +16,8 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 import torch.nn.functional as F
-from tqdm import tqdm
 
-from ..core import one_of
+from ..core import Bar, one_of
 from ..files import FileLock, allocate, is_whole, seal, write_aside
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #9716331c
@@ -558,7 +557,7 @@ def _draw_all(dataset, path, progress, chunk):
     shape = (len(dataset), 3, dataset.image_size, dataset.image_size)
     with write_aside(path) as aside:
         out = allocate(aside, shape, np.uint8)
-        for i in tqdm(range(0, len(dataset), chunk), disable=not progress, desc='drawing faces'):
+        for i in Bar(range(0, len(dataset), chunk), disable=not progress, desc='drawing faces'):
             out[i:i + chunk] = dataset.render(range(i, min(i + chunk, len(dataset)))).numpy()
         out.flush()
     seal(path)

@@ -16,9 +16,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
 
-from ..core import one_of
+from ..core import Bar, one_of
 from ..data.perturb import to_float
 
 # %% ../../nbs/50_evaluation/10_embed.ipynb #678ebb4a
@@ -159,7 +158,7 @@ class Embedder:
                  images:Sequence|Dataset, # n items uint8 (3, h, w), alone or first of a tuple; or a tensor of them
                 )->torch.Tensor:          # (n, d) float32 on the CPU, (n, 2d) for "concat"
         "Features of all images; ValueError naming the first image whose features are not finite"
-        starts = tqdm(range(0, len(images), self.batch_size), 'embed', disable=not self.progress, leave=False)
+        starts = Bar(range(0, len(images), self.batch_size), 'embed', disable=not self.progress, leave=False)
         with _at_work(self, model, images) as features:
             batches = read_ahead(images, starts, self.batch_size, self.workers)
             return torch.cat([features(batch, start) for start, batch in batches])

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
+from ..core import Bar
 from ..files import write_aside
 from .embed import _at_work, _batch, Embedder, read_ahead
 
@@ -136,7 +136,7 @@ def _to_file(self:Embedder,
         try:
             if file.rows: _check_same(file, features(_batch(images, 0, min(self.batch_size, n)), 0))
             starts = range(file.rows, n, self.batch_size)
-            bar = tqdm(total=n, initial=file.rows, desc='embed', unit='image', disable=not self.progress, leave=False)
+            bar = Bar(total=n, initial=file.rows, desc='embed', unit='image', disable=not self.progress, leave=False)
             for start, batch in read_ahead(images, starts, self.batch_size, self.workers):
                 file.append(features(batch, start))
                 if file.rows - file.flushed >= flush_every: file.flush()

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from tqdm import tqdm
+
+from ..core import Bar
 
 # %% ../../nbs/30_topology/15_points.ipynb #67109b90
 def _refuse_infinite(points):
@@ -283,7 +284,7 @@ def h0_deaths_from_points(points:torch.Tensor,   # (n, ...) flattened to (n, d);
     zeros = torch.zeros(len(points) - len(kept), dtype=torch.float64)
     if len(zeros): points = points[kept]
     if len(points) == 1: return zeros
-    bar = tqdm(total=len(points), disable=not progress, unit='row', desc='H0 of points')
+    bar = Bar(total=len(points), disable=not progress, unit='row', desc='H0 of points')
     with _exact_products(points.device), bar:
         lengths = _tree(_Products(points), neighbours, bar)
     return torch.cat([zeros, torch.tensor(lengths, dtype=torch.float64).sort().values])

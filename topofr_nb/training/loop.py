@@ -17,9 +17,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
-from tqdm import tqdm
 
-from ..core import pick_device
+from ..core import Bar, in_notebook, pick_device
 from ..data.protocols import PairSet
 from ..data.protocols.formats import Protocol
 from ..evaluation.embed import Embedder
@@ -268,8 +267,8 @@ class Log:
         self.listener, self.waited = listener, 0.
         self.start = self.last = time.time()
         self.logged, self.every = job.first, LOG_EVERY[job.plan.device.type]
-        self.bar = tqdm(total=job.plan.steps*size, initial=job.first*size, unit=' images', disable=not progress,
-                        mininterval=0.5 if sys.stderr.isatty() else 5, file=sys.stderr)
+        self.bar = Bar(total=job.plan.steps*size, initial=job.first*size, unit=' images', disable=not progress,
+                       mininterval=0.5 if sys.stderr.isatty() or in_notebook() else 5)
 
     def due(self, step): return step % self.every == 0 or step == self.job.plan.steps - 1
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from itertools import product
 
 import torch
-from tqdm import tqdm
 
+from ...core import Bar
 from ..synthetic import face_factors, hash_key, hash_uniform, render_faces
 
 # %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #f0716295
@@ -54,7 +54,7 @@ def draw(rows:list[Row],
          chunk:int=2048,         # faces in memory
         )->Iterator[torch.Tensor]: # (3, 112, 112) uint8, in the order of the rows
     "Draw the faces of a plan; rows that pin the same nuisance are drawn together"
-    with tqdm(total=len(rows), desc=label, unit='face', delay=1, leave=False, disable=label is None) as bar:
+    with Bar(total=len(rows), desc=label, unit='face', delay=1, leave=False, disable=label is None) as bar:
         for start in range(0, len(rows), chunk):
             part = rows[start:start + chunk]
             images = torch.empty(len(part), 3, SIZE, SIZE, dtype=torch.uint8)
