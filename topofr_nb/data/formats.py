@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['FORMATS', 'KEPT_PIXELS', 'has_people', 'is_records', 'is_shards', 'FaceOptions', 'Format', 'Chosen', 'by_name',
-           'record_file', 'recognise_faces', 'say_sizes', 'open_form', 'at_least', 'readable', 'open_faces']
+           'record_file', 'recognise_faces', 'say_sizes', 'open_form', 'at_least', 'readable', 'read_exclude',
+           'without_images', 'open_faces']
 
 # %% ../../nbs/10_data/38_formats.ipynb #a17e04ee
-import math, os, tarfile, warnings
+import math, os, tarfile, unicodedata, warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from .fetch import (CROPS, LFW_FACE, LFW_SIDE, CentreCrop, Olivetti, choose_crop
 from .folders import FaceFolder, as_path, choose_names, decode_all
 from .images import EXTENSIONS
 from .kface import TEST_PEOPLE, KFace, is_kface
-from .lists import first_few
+from .lists import first_few, numbered_lines
 from .records import RecordFaces
 from .shards import ShardFaces
 
@@ -290,6 +291,61 @@ def readable(dataset:Dataset,    # set with `.where(i)`
             f"{'is' if len(corrupt) == 1 else 'are'} left out: {named}", stacklevel=3)
     return chosen
 
+# %% ../../nbs/10_data/38_formats.ipynb #c5d9202d
+def _place(path, root):
+    "One spelling of an image's place, absolute"
+    return unicodedata.normalize('NFC', os.path.abspath(os.path.join(root, path)))
+
+def read_exclude(path:str|Path, # list of images, one path a line
+                 root:str|Path, # folder that relative paths begin at
+                )->dict[str, str]: # absolute path -> the line as it is written
+    "The images that a list leaves out; ValueError when it lists none"
+    path = as_path(path, 'exclude')
+    if not path.is_file(): raise FileNotFoundError(f'list of excluded images {path} does not exist')
+    lines = [line for _, line in numbered_lines(path)]
+    if not lines: raise ValueError(f'{path} lists no image. Valid: one path a line, relative to {root}')
+    return {_place(line, root): line for line in lines}
+
+# %% ../../nbs/10_data/38_formats.ipynb #82b7e21f
+def _say_excluded(dataset, chosen, left_out, path):
+    "What a list leaves out, in words"
+    lost = sorted(set(dataset.names or ()) - set(chosen.names or ()))
+    said = f"{path.name} leaves out {len(left_out)} image{'s' * (len(left_out) != 1)}: {first_few(left_out, 3)}"
+    return said + (f"; nothing is left of {first_few(lost, 3)}" if lost else '')
+
+def _match_lines(dataset, listed, path, root):
+    "Rows of a set that a list names; a warning about lines that name none, a ValueError if all do"
+    places = {_place(name, ''): i for i, name in enumerate(dataset.paths)}
+    unknown = [line for place, line in listed.items() if place not in places]
+    if len(unknown) == len(listed):
+        raise ValueError(f'{path} lists {len(listed)} images, and none of them is in {root}: {first_few(unknown, 3)}. '
+                         f'Valid: paths relative to {root}, or absolute')
+    if unknown:
+        warnings.warn(f"{path}: {len(unknown)} of {len(listed)} lines name no image of {root}: "
+                      f"{first_few(unknown, 3)}", stacklevel=4)
+    return sorted(places[place] for place in listed if place in places)
+
+# %% ../../nbs/10_data/38_formats.ipynb #4b8c8b39
+def without_images(dataset:Dataset,       # set of files
+                   exclude:str|Path|None, # list for `read_exclude`; None leaves nothing out
+                   root:str|Path,         # place of the set
+                  )->tuple[Dataset, str]: # what is left, with `.excluded` rows; what was left out, in words
+    "A set without the images of a list, counted and named"
+    if exclude is None: return dataset, ''
+    path = as_path(exclude, 'exclude')
+    root = as_path(root)
+    if not hasattr(dataset, 'paths'):
+        raise ValueError(f'exclude = {exclude} names files, and {root} holds no files of single images. '
+                         'Valid for: a folder per person, or a list of files with labels')
+    listed = read_exclude(path, root if root.is_dir() else root.parent)
+    rows = _match_lines(dataset, listed, path, root)
+    kept = torch.ones(len(dataset), dtype=torch.bool)
+    kept[rows] = False
+    chosen = Chosen(dataset, torch.nonzero(kept).flatten())
+    chosen.excluded = rows
+    names = [os.path.relpath(dataset.paths[i], root if root.is_dir() else root.parent) for i in rows]
+    return chosen, _say_excluded(dataset, chosen, names, path)
+
 # %% ../../nbs/10_data/38_formats.ipynb #d39b5385
 def open_faces(path:str|Path,           # place of a set in a form of `FORMATS`
                image_size:int=112,      # height and width in pixels
@@ -301,6 +357,7 @@ def open_faces(path:str|Path,           # place of a set in a form of `FORMATS`
                form:str|None=None,      # key of `FORMATS`; None recognises it
                left_out:float=0.01,     # share of files that may be no readable images
                verify:bool=True,        # whether "skip" decodes all beforehand
+               without:str|Path|None=None, # list of images to leave out, for `read_exclude`
               )->tuple[Dataset, str]:   # of (uint8 (3, s, s) RGB, label); key of `FORMATS`
     "Training faces in whatever form they lie at `path`; `.said` is what they are and what is done to them"
     one_of('on_corrupt', on_corrupt, ('raise', 'skip'))
@@ -308,8 +365,10 @@ def open_faces(path:str|Path,           # place of a set in a form of `FORMATS`
     options = FaceOptions(image_size, people, exclude, left_out, on_corrupt)
     dataset = open_form(form, path, options, crop)
     said = dataset.said
+    dataset, lost = without_images(dataset, without, path)
     if on_corrupt == 'skip' and verify: dataset = readable(dataset)
     if skipped := getattr(dataset, 'skipped', ()): said += f'; {len(skipped)} that cannot be read left out'
+    if lost: said += f'; {lost}'
     dataset = at_least(dataset, min_images, path)
     dataset.said = said
     return dataset, form

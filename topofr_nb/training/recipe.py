@@ -35,6 +35,7 @@ class DataFields:
     form: str|None = None           # key of `data.formats.FORMATS`; None: recognised
     crop: str = 'auto'              # "lfw": middle of a raw 250 x 250 LFW picture; "none"; "auto": by the sizes
     people: str|None = None         # file with the names to train on; None: everybody who is not in the pairs
+    exclude: str|None = None        # file with the images to leave out, one path a line; None: none
     min_images: int = 1             # people with fewer images are left out (folders)
     left_out: float = 0.01          # part of the files that may be no readable image before it is an error
     on_corrupt: str = 'raise'       # unreadable images: "raise" or "skip" (named and counted)
@@ -189,6 +190,8 @@ def check_combination(recipe):
     if recipe.data == 'synthetic' and recipe.people is not None:
         raise ValueError(f'people = {recipe.people!r} goes with a folder in data; '
                          'synthetic faces have people of their own')
+    if recipe.data == 'synthetic' and recipe.exclude is not None:
+        raise ValueError(f'exclude = {recipe.exclude!r} names files of a folder in data; synthetic faces are no files')
     if recipe.pairs is not None and recipe.protocol in TWINS:
         raise ValueError(f'protocol = {recipe.protocol!r} brings its own pairs; leave out pairs = {recipe.pairs!r}')
     if recipe.minority and (recipe.data != 'synthetic' or recipe.protocol):
@@ -326,14 +329,17 @@ def resolve(recipe:Recipe,
     return full, {field: reason for field, (_, reason) in chosen.items()}
 
 # %% ../../nbs/60_training/10_recipe.ipynb #bde8f051
-PATHS = ('data', 'form', 'left_out', 'pairs', 'people', 'weights') # ways to the data; its fingerprint counts instead
+PATHS = ('data', 'exclude', 'form', 'left_out', 'pairs', 'people',
+         'weights') # ways to the data; its fingerprint counts instead
 
 def recipe_json(recipe:Recipe)->str:
     "A recipe as a file holds it"
     return json.dumps(dataclasses.asdict(recipe), indent=1)
 
 # %% ../../nbs/60_training/10_recipe.ipynb #19eb1297
-ADDED = {} # field that came later -> its value under which a run is what it was before
+ADDED = dict( # field that came later = its value under which a run is what it was before
+    exclude=None,
+)
 
 # %% ../../nbs/60_training/10_recipe.ipynb #0693d23b
 def run_id(recipe:Recipe,       # resolved

@@ -117,6 +117,7 @@ def fingerprint(faces,          # training set, from `open_training_data`
     digests = [content_digest(files, recipe.cache, progress) if files else '' for files in (trained, scored, weights)]
     labels = hashlib.sha256(faces.labels.numpy().tobytes()).hexdigest()
     what = [digests, labels, list(map(str, getattr(faces.dataset, 'names', None) or ())), _lists_of(target)]
+    if excluded := getattr(faces.dataset, 'excluded', ()): what.append(excluded)
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 # %% ../../nbs/60_training/30_runs.ipynb #3dbe02d6

@@ -107,7 +107,8 @@ def _check_files(dataset, protocol, recipe):
 def _open_files(recipe, protocol):
     "Files of any form, without whoever is scored"
     dataset, _ = open_faces(recipe.data, recipe.image_size, recipe.min_images, recipe.people, crop=recipe.crop,
-                            form=recipe.form, left_out=recipe.left_out, on_corrupt=recipe.on_corrupt, verify=False)
+                            form=recipe.form, left_out=recipe.left_out, on_corrupt=recipe.on_corrupt, verify=False,
+                            without=recipe.exclude)
     said = [dataset.said]
     if protocol is not None:
         dataset, known = without_people(dataset, getattr(protocol, 'people', ()))
