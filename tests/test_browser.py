@@ -113,6 +113,58 @@ def test_dark_theme(server):
         assert lightness(paper) < 0.3 < 0.7 < lightness(ink), (paper, ink)
 
 
+def outputs_of(page, text):
+    "The outputs of the code cell that holds `text`"
+    return page.evaluate("""(text) => window.jupyterapp.shell.currentWidget.content.widgets
+        .filter((cell) => cell.model.type === 'code' && cell.model.sharedModel.getSource().includes(text))
+        .flatMap((cell) => cell.model.outputs.toJSON())""", text)
+
+
+def test_live_training(server):
+    "The curves grow while it trains; the stop button keeps a checkpoint; again, it goes on; again, it is found"
+    folder, address, token = server
+    values = dict(smoke, max_steps=700, image_size=32, embedding_size=64, out_dir=str(folder / "live"))
+    copy_notebooks(folder / "watched", "train.ipynb")
+    path = folder / "watched" / "train.ipynb"
+    book = json.loads(path.read_text(encoding="utf-8"))
+    given = "".join(f"\n{name} = {value!r}" for name, value in values.items())
+    for cell in book["cells"]:
+        if "parameters" in cell["metadata"].get("tags", []): cell["source"] = "".join(cell["source"]) + given
+    path.write_text(json.dumps(book), encoding="utf-8")
+    cell = "LiveCurves(plan) as view"
+    with browser(height=1000) as page:
+        open_notebook(page, address, token, "watched/train.ipynb")
+        page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
+        growing = page.locator(".jp-OutputArea-output progress")
+        growing.first.wait_for(timeout=120_000)
+        page.wait_for_function("() => { const bar = document.querySelector('.jp-OutputArea-output progress'); "
+                               "return bar && bar.value > 0.05 && bar.value < 0.9; }", timeout=120_000)
+        growing.first.scroll_into_view_if_needed()
+        page.wait_for_timeout(300)
+        first = growing.first.evaluate("(bar) => bar.value")
+        assert page.locator(".jp-OutputArea-output div[role=status] ~ svg").count() == 1
+        shot(page, "live")
+        page.evaluate("() => { window.jupyterapp.commands.execute('notebook:interrupt-kernel') }")
+        page.wait_for_function("() => window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'",
+                               timeout=60_000)
+        page.wait_for_timeout(500)
+        stopped = outputs_of(page, cell)
+        shot(page, "stopped")
+        errors = [output for output in stopped if output["output_type"] == "error"]
+        assert len(errors) == 1 and len(errors[0]["traceback"]) == 1, errors
+        assert "run this again to go on" in errors[0]["evalue"]
+        assert "Stopped" in stopped[0]["data"]["text/plain"]
+        assert list((folder / "live").glob("*/last.safetensors"))
+        assert not run_all(page, 300)
+        ended = outputs_of(page, cell)[0]["data"]["text/plain"]
+        assert "Finished: 700 steps" in ended and 0 < first < 1, ended
+        assert not run_all(page, 300)
+        assert "found finished" in outputs_of(page, cell)[0]["data"]["text/plain"]
+        page.locator(".jp-OutputArea-output progress").first.scroll_into_view_if_needed()
+        page.wait_for_timeout(500)
+        shot(page, "found")
+
+
 def test_training_notebook(server):
     "train.ipynb runs from its menu at smoke size, and shows the first batch, curves and scores"
     folder, address, token = server
