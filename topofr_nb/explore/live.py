@@ -30,8 +30,8 @@ def thinned(steps, values, most:int=POINTS)->tuple[np.ndarray, np.ndarray]: # st
     return tuple(np.array(means).reshape(-1, 2).T)
 
 # %% ../../nbs/85_explore/08_live.ipynb #02dff69b
-MEASURES = dict(loss='loss', valid_tar='validation: TAR', valid_accuracy='validation: accuracy', ratio='pull of the alignment',
-                discrepancy='discrepancy', sds='mean weight (SDS)', lr='learning rate')
+MEASURES = dict(loss='loss', valid_tar='validation: TAR', valid_accuracy='validation: accuracy',
+                ratio='pull of the alignment', discrepancy='discrepancy', sds='mean weight (SDS)', lr='learning rate')
 
 def moving(rows:list[dict] # of metrics.jsonl
           )->dict:         # measure -> (steps, values); those that have at least two different values
@@ -49,6 +49,7 @@ def ends(values)->tuple[float, float]:
     air = 0.05*(high - low) or abs(high) or 1.
     return low - air, high + air
 
+# %% ../../nbs/85_explore/08_live.ipynb #278d0626
 def growing_curves(rows:list[dict],  # of metrics.jsonl
                    steps:int,        # of the whole run: the axis is there from the start
                   )->Picture|None:   # None where nothing moves yet
