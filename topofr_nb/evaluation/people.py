@@ -71,7 +71,8 @@ def people_pairs(labels:Sequence,      # (n,) person of each image
     names, number = np.unique(np.asarray(labels), return_inverse=True)
     n = len(number)
     if len(names) < 2:
-        raise ValueError(f'{n} images of {len(names)} {"person" if len(names) else "people"} make no pair of two people. '
+        people = 'person' if len(names) else 'people'
+        raise ValueError(f'{n} images of {len(names)} {people} make no pair of two people. '
                          'Valid: 2 or more people')
     positive = [rows.numpy() for rows in same_person_pairs(number)]
     if not len(positive[0]):
@@ -191,7 +192,7 @@ def equal_error_rate(rates:ErrorRates,
     return float(sum(nearest)/2)
 
 # %% ../../nbs/50_evaluation/51_people.ipynb #822c0c7c
-def over_people(statistic:Callable,    # (people,) how often each counts -> one number or several; NaN where there is none
+def over_people(statistic:Callable,    # (people,) how often each counts -> one number or several, NaN allowed
                 people:int,            # how many there are
                 draws:int=200,         # of the bootstrap
                 seed:int=0,
