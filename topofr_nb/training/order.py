@@ -9,6 +9,7 @@ __all__ = ['grouped_permutation', 'RunOrder']
 import torch
 
 from ..core import seeded_generator
+from ..losses.collectives import own_rows
 
 # %% ../../nbs/60_training/22_order.ipynb #2d7b7fac
 def _groups(people:torch.Tensor, # (n,) int64, sorted
@@ -42,12 +43,15 @@ class RunOrder:
                  first:int=0,    # step to start at
                  labels:torch.Tensor|None=None, # (size,) for `together` above 1
                  together:int=1, # images of one person that stay together
+                 rank:int=0,     # process that asks
+                 processes:int=1,# that share every batch
                 ):
         if batch_size > size:
             raise ValueError(f'batch_size = {batch_size} is more than the {size} training images; valid: 2..{size}')
         self.size, self.batch_size, self.seed, self.steps = size, batch_size, seed, steps
         self.first, self.labels, self.together = first, labels, together
         self.per_epoch = size//batch_size
+        self.own = own_rows(batch_size, rank, processes)
 
     def __len__(self): return self.steps - self.first
 
@@ -61,4 +65,4 @@ class RunOrder:
         for step in range(self.first, self.steps):
             epoch, place = divmod(step, self.per_epoch)
             if place == 0 or step == self.first: order = self.epoch(epoch)
-            yield order[place*self.batch_size:(place + 1)*self.batch_size].tolist()
+            yield order[place*self.batch_size:(place + 1)*self.batch_size][self.own].tolist()
