@@ -115,8 +115,8 @@ def table():
         book = load(nbs / name)
         if not module_of(book) or wants_parameters(name): continue
         books += 1
-        pictured += any(kind.startswith("image/") for cell in code_cells(book) for output in cell["outputs"]
-                        for kind in output.get("data", {}))
+        outputs = [output.get("data", {}) for cell in code_cells(book) for output in cell["outputs"]]
+        pictured += any(kind.startswith("image/") or "<img" in str(value) for data in outputs for kind, value in data.items())
         words[floor(name)] += sum(len(source(cell).split()) for cell in book["cells"] if cell["cell_type"] == "markdown")
         runs += without_lesson(book["cells"])
         for i, cell in enumerate(book["cells"]):

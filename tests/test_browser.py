@@ -12,7 +12,7 @@ from browser import Seen, browser, chromium, copy_notebooks, lab, open_notebook,
 pytestmark = [pytest.mark.xdist_group("browser"),
               pytest.mark.skipif(chromium is None, reason="no Chromium here (Debian: apt-get install chromium)")]
 explorers = ["85_explore/06_widget.ipynb", "85_explore/10_topology_explorer.ipynb", "85_explore/20_unpg_explorer.ipynb",
-             "85_explore/30_mixture_explorer.ipynb", "85_explore/40_faces_explorer.ipynb"]
+             "85_explore/30_mixture_explorer.ipynb", "85_explore/40_faces_explorer.ipynb", "85_explore/50_codes_explorer.ipynb"]
 smoke = dict(backbone="tiny", max_steps=6, identities=16, shots=4, eval_pairs=60, image_size=112, batch_size=16)
 
 
@@ -91,6 +91,34 @@ def test_click_on_a_bar(server):
         wanted = float(hit.get_attribute("data-key"))
         assert moved(page, explorer, lambda: hit.click(force=True))
         assert abs(float(explorer.locator("output").first.inner_text()) - wanted) < 0.01
+
+
+def shown_explorer(page, server, number):
+    "The first explorer of a notebook that was run"
+    _, address, token = server
+    open_notebook(page, address, token, next(name for name in explorers if f"/{number}_" in name))
+    assert not run_all(page)
+    page.wait_for_selector(".explorer svg", timeout=60_000)
+    explorer = page.locator(".explorer").first
+    explorer.scroll_into_view_if_needed()
+    page.wait_for_timeout(1000)
+    return explorer
+
+
+def test_walk_through_the_codes(server):
+    "A click walks down the tree, arrow keys go from node to node, and the focus survives the new picture"
+    with browser() as page:
+        explorer = shown_explorer(page, server, 50)
+        assert moved(page, explorer, lambda: explorer.locator('.hit[data-key="node 2"]').click())
+        assert "Prefix 2:" in explorer.locator(".explorer-status").inner_text()
+        focused = "() => document.activeElement.dataset.key"
+        assert page.evaluate(focused) == "node 2"
+        page.keyboard.press("ArrowRight")
+        assert page.evaluate(focused) == "node 3"
+        assert moved(page, explorer, lambda: page.keyboard.press("Enter"))
+        assert "Prefix 3:" in explorer.locator(".explorer-status").inner_text()
+        assert page.evaluate(focused) == "node 3"
+        shot(page, "codes_walked")
 
 
 def test_dark_theme(server):

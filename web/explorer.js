@@ -62,6 +62,7 @@ function render({ model, el }) {
   let pending = null;
   const controls = {};
   for (const spec of model.get("controls")) {
+    if (spec.kind === "kept") continue; // moved by clicks alone
     controls[spec.name] = control(spec, (value) => { pending = { ...values(), [spec.name]: value }; send("values", pending); });
     form.append(controls[spec.name].row);
   }
@@ -70,13 +71,27 @@ function render({ model, el }) {
     for (const [name, value] of Object.entries(model.get("values"))) controls[name]?.show(value);
   }
 
-  function draw() {
-    view.innerHTML = model.get("picture");
-    for (const hit of view.querySelectorAll(".hit")) {
-      hit.setAttribute("tabindex", "0");
+  // Marks that can be clicked are one stop of the tab key; arrows go from one to the next.
+  let current = null; // key of the mark that has or had the focus
+
+  function offerHits(focus) {
+    const hits = [...view.querySelectorAll(".hit")];
+    if (!hits.length) return;
+    view.querySelector("svg").setAttribute("role", "group");
+    for (const hit of hits) {
+      hit.setAttribute("tabindex", "-1");
       hit.setAttribute("role", "button");
       hit.setAttribute(ownKeys, "true");
     }
+    const chosen = hits.find((hit) => hit.dataset.key === current) ?? hits[0];
+    chosen.setAttribute("tabindex", "0");
+    if (focus) chosen.focus();
+  }
+
+  function draw() {
+    const focus = view.contains(document.activeElement);
+    view.innerHTML = model.get("picture");
+    offerHits(focus);
     status.textContent = model.get("status");
     el.dataset.frame = model.get("frame");
     waiting = false;
@@ -96,14 +111,24 @@ function render({ model, el }) {
     const hit = event.target.closest?.(".hit");
     if (!hit) return;
     held = hit.dataset;
+    current = held.key;
     view.setPointerCapture?.(event.pointerId);
     act("click", hit, event);
   });
   view.addEventListener("pointermove", (event) => { if (held) act("drag", { dataset: held }, event); });
   view.addEventListener("pointerup", () => { held = null; });
+  const steps = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
   view.addEventListener("keydown", (event) => {
     const hit = event.target.closest?.(".hit");
-    if (hit && (event.key === "Enter" || event.key === " ")) { event.preventDefault(); act("click", hit, null); }
+    if (!hit) return;
+    current = hit.dataset.key;
+    if (event.key === "Enter" || event.key === " ") { event.preventDefault(); act("click", hit, null); }
+    if (event.key in steps) {
+      event.preventDefault();
+      const hits = [...view.querySelectorAll(".hit")];
+      current = hits[(hits.indexOf(hit) + steps[event.key] + hits.length) % hits.length].dataset.key;
+      offerHits(true);
+    }
   });
 
   model.on("change:frame", draw);

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['INK', 'FAINT', 'PAPER', 'LEFT', 'TOP', 'RIGHT', 'BOTTOM', 'Panel', 'place', 'add_line', 'add_areas', 'add_histogram',
-           'add_points', 'as_address', 'add_images', 'add_text', 'ticks', 'axes_text', 'Picture', 'picture']
+           'add_points', 'as_address', 'add_images', 'add_text', 'ticks', 'axes_text', 'Picture', 'image_tag',
+           'picture']
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #c7d2af0b
 import base64
@@ -154,7 +155,8 @@ def add_text(panel:Panel, x:float, y:float, text:str,
     panel.marks.append(_text(f'x="{across:.1f}" y="{up:.1f}"', text, anchor, size, colour))
 
 def _text(at, text, anchor='middle', size=11, colour=INK):
-    return f'<text {at} fill="{colour}" text-anchor="{anchor}" font-size="{size}">{escape(text)}</text>'
+    looks = f'fill="{colour}" text-anchor="{anchor}" font-size="{size}"'
+    return f'<text {at} {looks} pointer-events="none">{escape(text)}</text>'
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #41cc091a
 def ticks(low:float, high:float, log:bool=False)->list[float]:
@@ -190,7 +192,20 @@ def axes_text(panel:Panel)->str:
 # %% ../../nbs/85_explore/04_drawing.ipynb #510fa6a5
 class Picture(str):
     "SVG text that a notebook shows as a picture"
-    def _repr_mimebundle_(self, **_): return {'image/svg+xml': str(self), 'text/plain': 'a picture'}
+    def __new__(cls, svg:str, describe:str=''):
+        made = super().__new__(cls, svg)
+        made.describe = describe
+        return made
+
+    def _repr_mimebundle_(self, **_): return {'text/html': image_tag(self, self.describe), 'text/plain': self.describe}
+
+# %% ../../nbs/85_explore/04_drawing.ipynb #f6d41ac5
+def image_tag(svg:str,
+              describe:str, # alternative text
+             )->str:
+    "An HTML image that holds a picture"
+    address = 'data:image/svg+xml;base64,' + base64.b64encode(svg.encode()).decode()
+    return f'<img alt="{escape(describe, quote=True)}" src="{address}">'
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #8ce4d4e2
 LEFT, TOP, RIGHT, BOTTOM = 52, 26, 14, 40 # pixels around each panel
@@ -213,4 +228,4 @@ def picture(rows,         # list of rows of panels
     looks = 'font-family="system-ui, sans-serif" style="max-width: 100%; height: auto"'
     told = f'role="img" aria-label="{escape(describe, quote=True)}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} {told} {looks}>'
-    return Picture(f'{head}<rect width="100%" height="100%" fill="{PAPER}"/>{"".join(parts)}</svg>')
+    return Picture(f'{head}<rect width="100%" height="100%" fill="{PAPER}"/>{"".join(parts)}</svg>', describe)
