@@ -20,7 +20,7 @@ from torch import nn
 from ..files import write_aside
 from ..models import create_backbone
 from .recipe import Recipe, make_recipe, recipe_json
-from .weights import is_torch_file, load_published
+from .weights import is_published, is_torch_file, load_published
 
 # %% ../../nbs/60_training/12_checkpoints.ipynb #ca1f07dd
 class Checkpoint(NamedTuple):
@@ -210,12 +210,12 @@ def restore(checkpoint:Checkpoint,
     return checkpoint.step
 
 # %% ../../nbs/60_training/12_checkpoints.ipynb #1b7e3197
-def load_backbone(path:str|Path,          # checkpoint of a run, or a .pth file
+def load_backbone(path:str|Path,          # checkpoint of a run, or a published .pth or .safetensors
                   device='cpu',
-                  backbone:str|None=None, # of a .pth: key of BACKBONES; None: recognised
+                  backbone:str|None=None, # of a published file: key of BACKBONES; None: recognised
                  )->tuple[nn.Module, Recipe]: # in eval mode; images (n, 3, h, w) in -1..1 -> (n, embedding_size)
     "The trained backbone of a file, and its recipe"
-    if Path(path).is_file() and is_torch_file(path):
+    if is_published(path):
         network, shape = load_published(path, backbone)
         return network.to(device).eval(), Recipe(**shape._asdict())
     checkpoint = load_checkpoint(path)

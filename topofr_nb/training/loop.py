@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['LOG_EVERY', 'OWN_FILES', 'MEASURE_EVERY', 'Plan', 'total_steps', 'prepare', 'batch_sentence', 'Job', 'new_job',
-           'start_from', 'resume', 'save', 'broken_off', 'log_row', 'Log', 'known_skips', 'write_skips', 'run_steps',
-           'stopped', 'next_batch', 'one_step', 'scale_label', 'describe_training', 'score_run', 'train']
+           'resume', 'save', 'broken_off', 'log_row', 'Log', 'known_skips', 'write_skips', 'run_steps', 'stopped',
+           'next_batch', 'one_step', 'scale_label', 'describe_training', 'score_run', 'train']
 
 # %% ../../nbs/60_training/40_loop.ipynb #e0d695bd
 import dataclasses, json, math, os, shutil, sys, time
@@ -29,6 +29,7 @@ from ..models import create_backbone
 from topofr_nb.training.checkpoints import (
     NonFiniteWeights, load_backbone, load_checkpoint, load_newest, previous_path, restore, save_backbone,
     save_checkpoint)
+from .freeze import freeze_parts, frozen_names, train_mode
 from .identity_table import identity_table
 from .methods import METHODS, check_partners
 from .order import RunOrder
@@ -38,10 +39,10 @@ from .runs import (
     Run, changed_code, fingerprint, make_folder, missing_steps, note_start, package_code, read_json, read_metrics,
     relatives, tell, write_json)
 from .sources import find_target, open_training_data, read_target
+from .start import read_start, start_from, weights_file
 from .steps import build_model, make_optimizer, prepare_batch, question_run, training_step
 from .watch import (
     WILD, NonFiniteLoss, Signals, Stopped, Watch, all_finite, largest_weight, not_finite, question_silence)
-from .weights import load_published
 
 # %% ../../nbs/60_training/40_loop.ipynb #ca10fcec
 @dataclass(frozen=True)
@@ -95,11 +96,12 @@ def prepare(recipe:Recipe,      # from `make_recipe`
            )->Plan:
     "Check everything, open the data, fill in the sizes, make the run's folder"
     device = pick_device(recipe.device)
-    if recipe.weights and not Path(recipe.weights).is_file():
-        raise FileNotFoundError(f'weights {recipe.weights!r} is no file. Valid: a .safetensors of a run, or a .pth')
+    if recipe.weights: recipe = dataclasses.replace(recipe, weights=str(weights_file(recipe.weights)))
     out = writable_folder(runs_folder(recipe.out_dir), 'out_dir', 'a folder where you may create files')
     full, reasons = resolve(recipe, device)
-    with torch.device('meta'): create_backbone(full.backbone, full.embedding_size, full.image_size)
+    with torch.device('meta'): network = create_backbone(full.backbone, full.embedding_size, full.image_size)
+    frozen_names(network, full.freeze)
+    if full.weights: reasons['weights'] = read_start(full.weights, full).said
     target = find_target(full, progress)
     faces = open_training_data(full, target)
     full = _fit_batch(recipe, full, reasons, faces)
@@ -149,34 +151,11 @@ def new_job(plan:Plan,
     gif = METHODS[recipe.method].head == 'gif'
     table = identity_table(recipe, plan.faces, plan.run.folder, device, progress) if gif else None
     model = build_model(recipe, plan.faces.num_classes, table).to(device)
-    if recipe.weights: start_from(model, recipe.weights)
+    said = [start_from(model, read_start(recipe.weights, recipe))] if recipe.weights else []
+    said += filter(None, [freeze_parts(model, recipe.freeze)])
+    if said: tell(f'{plan.run.folder.name}: {"; ".join(said)}')
     half = recipe.precision == 'float16' and device.type == 'cuda'
     return Job(plan, model, make_optimizer(model, recipe), torch.amp.GradScaler('cuda') if half else None)
-
-# %% ../../nbs/60_training/40_loop.ipynb #17e078b5
-def start_from(model:nn.ModuleDict,
-               path:str, # .safetensors of a run, or a .pth
-              ):
-    "Put weights into a new model"
-    if Path(path).suffix != '.safetensors':
-        published = load_published(path)[0].state_dict()
-        _put(model['backbone'], published, path)
-        return
-    tensors = load_checkpoint(path).tensors
-    for name, part in model.items():
-        held = {key.removeprefix(name + '.'): value for key, value in tensors.items() if key.startswith(name + '.')}
-        if name == 'backbone' or _shapes(held) == _shapes(part.state_dict()): _put(part, held, path)
-
-def _shapes(state): return {name: tuple(value.shape) for name, value in state.items()}
-
-def _put(part, held, path):
-    "Load a state that fits; ValueError names what does not"
-    wanted, found = _shapes(part.state_dict()), _shapes(held)
-    wrong = [name for name in wanted if wanted[name] != found.get(name)]
-    if wrong:
-        there, here = found.get(wrong[0]), wanted[wrong[0]]
-        raise ValueError(f'weights {path!r} do not fit: {wrong[0]} is {there} there and {here} here')
-    part.load_state_dict(held)
 
 # %% ../../nbs/60_training/40_loop.ipynb #ac4653aa
 LOG_EVERY = {'cpu': 1, 'cuda': 10, 'mps': 10}
@@ -328,7 +307,7 @@ def run_steps(job:Job,
     every = recipe.checkpoint_seconds if checkpoint_seconds is None else checkpoint_seconds
     loader = batches(plan.faces, plan.order(job.first), recipe.workers, recipe.read_timeout)
     last_save, found = time.time(), iter(loader)
-    job.model.train()
+    train_mode(job.model, recipe.freeze)
     with Log(job, progress, listener) as log, Signals() as signals:
         for step in range(job.first, plan.steps):
             asked = time.time()

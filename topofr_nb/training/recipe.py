@@ -90,7 +90,10 @@ class TrainingFields:
     weight_decay: float = 5e-4        # 5e-4 (MS1MV2), 1e-4 (Glint360K)
     clip: float = 5.0                 # largest gradient norm
     precision: str = 'auto'           # of the backbone: "float32", "bfloat16", "float16"
-    weights: str|None = None          # start from these weights: a checkpoint of a run, or a published .pth
+    weights: str|None = None          # start from these weights: a run's folder, its checkpoint, or a published file
+    freeze: str|None = None           # "all but head", "until layer3" (included); None: everything is trained
+    lr_backbone: float = 1.0          # learning rate of the backbone, as a factor of lr
+    decay_norms: bool = True          # weight decay of norms and biases too, as in the papers
     seed: int = 0                     # of everything random
     keep_every: int|None = None       # keep the backbone of every so many steps in runs/<id>/steps
 
@@ -129,6 +132,7 @@ CHOICES = dict(backbone=BACKBONES, protocol=PROTOCOLS, method=METHODS, rule=('pa
 RANGES = dict(
     min_images=(1, 10**6), left_out=(0, 1), identities=(2, 10**9), shots=(1, 10**6), minority=(0, 0.99),
     images_per_identity=(1, 10**4), alpha=(0, 1e6), xi=(0, 1), power=(0, 100), whisker=(0, 1e9), sample_rate=(1e-6, 1),
+    lr_backbone=(0, 100),
     scale=(1e-3, 1e4), margin=(0, math.pi/2), margin_ramp=(0, 1), code_length=(1, 64), vocabulary=(2, 256),
     homogenise_steps=(0, 10**6), gamma=(0, 1e6), image_size=(16, 4096), embedding_size=(1, 65536),
     batch_size=(2, 10**6), epochs=(1, 10**6), max_steps=(1, 10**9),
@@ -339,6 +343,7 @@ def recipe_json(recipe:Recipe)->str:
 # %% ../../nbs/60_training/10_recipe.ipynb #19eb1297
 ADDED = dict( # field that came later = its value under which a run is what it was before
     exclude=None,
+    freeze=None, lr_backbone=1.0, decay_norms=True,
 )
 
 # %% ../../nbs/60_training/10_recipe.ipynb #0693d23b

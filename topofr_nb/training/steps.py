@@ -21,6 +21,7 @@ from ..losses.ptsa import isa_loss
 from ..losses.row_sgd import RowSGD, clip_gradients
 from ..losses.sde import fit_gum, sign_entropy, structure_damage_score
 from ..models import create_backbone
+from .freeze import parameter_groups
 from .heads import head_losses, make_head
 from .identity_table import IdentityTable
 from .methods import METHODS
@@ -126,8 +127,8 @@ def make_optimizer(model:nn.ModuleDict,
                    recipe:Recipe, # resolved
                   )->RowSGD:
     "The optimizer of a run"
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return RowSGD(trained, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+    groups = parameter_groups(model, recipe)
+    return RowSGD(groups, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
 
 # %% ../../nbs/60_training/20_steps.ipynb #62ea16d2
 def descend(loss:torch.Tensor, # 0-d, graph alive
@@ -165,7 +166,7 @@ def training_step(model:nn.ModuleDict,
     lr = learning_rate(recipe, step/steps)
     margin = getattr(model['head'], 'margin', None)
     if margin is not None: margin.m = margin_now(recipe, step/steps)
-    for group in optimizer.param_groups: group['lr'] = lr
+    for group in optimizer.param_groups: group['lr'] = lr*group.get('factor', 1.)
     clean, perturbed = prepare_batch(images, recipe, step)
     parts = batch_losses(model, clean, perturbed, labels, recipe, step)
     ratio = discrepancy = math.nan
