@@ -66,6 +66,10 @@ class Result:
         "Pairs of pictures"
         return {}
 
+    def arrays(self)->dict: # name -> array, to be kept in a file beside the summary; empty without
+        "What the summary leaves out"
+        return {}
+
 # %% ../../nbs/50_evaluation/17_results.ipynb #a8fd42a7
 ALIKE = 0.005     # distance between the 1 % and the 99 % quantile of cosines that are all alike
 CHANCE = 0.55     # AUC below which a network may know nothing

@@ -12,6 +12,8 @@ from functools import singledispatch
 from pathlib import Path
 
 from ..data.protocols import GroupSets, IdentificationSet, PairLists, PairSet, TemplateSet
+from ..data.protocols.all_pairs import AllPairsSet
+from .all_pair_scores import score_all_pairs
 from .all_pairs import score_groups
 from .embed import Embedder
 from .identification import score_identification
@@ -72,6 +74,9 @@ def _score_search(model, protocol, embedder, folder, tag, **_):
 def _score_groups(model, protocol, embedder, folder, tag, **_):
     found = {name: _features(model, part.images, name, embedder, folder, tag) for name, part in protocol.items()}
     return score_groups(model, protocol, embedder, found)
+
+@score.register(AllPairsSet)
+def _score_all_pairs(model, protocol, embedder, **_): return score_all_pairs(model, protocol, embedder)
 
 # %% ../../nbs/50_evaluation/70_score.ipynb #629f6a7f
 def forget_features(folder:str|Path # given to `score`

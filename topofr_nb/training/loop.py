@@ -396,6 +396,9 @@ def score_run(job:Job, about:dict): # from `describe_training`
         seconds = None if recipe.eval_pairs else recipe.eval_seconds
         result = score(backbone, target, Embedder(job.plan.device), run.folder, seconds=seconds)
         scores |= result.summary()
+        if arrays := result.arrays():
+            with write_aside(run.folder/'histograms.npz') as aside, aside.open('wb') as file:
+                np.savez_compressed(file, **arrays)
         if isinstance(target, PairSet):
             scores['total_pairs'] = total
             with write_aside(run.folder/'verification.npz') as aside, aside.open('wb') as file:

@@ -196,7 +196,7 @@ def check_combination(recipe):
                          'synthetic faces have people of their own')
     if recipe.data == 'synthetic' and recipe.exclude is not None:
         raise ValueError(f'exclude = {recipe.exclude!r} names files of a folder in data; synthetic faces are no files')
-    if recipe.pairs is not None and recipe.protocol in TWINS:
+    if recipe.pairs is not None and recipe.protocol in (*TWINS, 'syn_all_pairs'):
         raise ValueError(f'protocol = {recipe.protocol!r} brings its own pairs; leave out pairs = {recipe.pairs!r}')
     if recipe.minority and (recipe.data != 'synthetic' or recipe.protocol):
         raise ValueError(f'minority = {recipe.minority} goes with synthetic data and its own pairs')
