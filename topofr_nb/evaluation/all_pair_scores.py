@@ -19,7 +19,7 @@ from ..data.protocols.all_pairs import AllPairsSet
 from .all_pairs import tar_all_pairs
 from .embed import Embedder
 from .people_counts import PeopleCounts, count_people, far_levels, people_arrays, people_from
-from .results import Rate, Result, binomial_interval, sampled_doubt
+from .results import Rate, Result, sampled_doubt
 from .similarity import BINS, WDFS, wdfs
 from .verification import TarAtFar
 
@@ -101,6 +101,7 @@ class KeptScores:
     negative:np.ndarray  # (KEPT_BINS,)
     people:PeopleCounts
 
+# %% ../../nbs/50_evaluation/57_all_pair_scores.ipynb #81a396fa
 def kept_scores(path # .npz
                )->KeptScores:
     "What a run kept; ValueError for a file that is something else"

@@ -138,6 +138,7 @@ def best_balanced(counts:PeopleCounts,
     "Mean of TAR and 1 - FAR at the best of the thresholds"
     return ((counts.tar(weights) + 1 - counts.far(weights))/2).max(-1)
 
+# %% ../../nbs/50_evaluation/56_people_counts.ipynb #d3af271a
 def d_prime_of(counts:PeopleCounts,
                weights:np.ndarray, # (b, g)
               )->np.ndarray:       # (b,)
@@ -177,6 +178,7 @@ def people_arrays(counts:PeopleCounts)->dict[str, np.ndarray]: # small unsigned 
     return dict(people_positives=small(counts.positives), people_negatives=small(counts.negatives),
                 people_moments=counts.moments.astype(np.float32), people_stretch=counts.stretch.astype(np.float32))
 
+# %% ../../nbs/50_evaluation/56_people_counts.ipynb #f0d79d88
 def people_from(arrays # mapping with what `people_arrays` gave
                )->PeopleCounts:
     "Counts as they were"

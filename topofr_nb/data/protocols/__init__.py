@@ -23,7 +23,8 @@ from .templates import TemplateSet, read_ijb
 from .twins import TWINS, make_twin
 
 # %% ../../../nbs/10_data/40_protocols/90_public.ipynb #92c04d30
-_all_ = ['AllPairsSet', 'fresh_people', 'listed_people', 'FOLDERS', 'PAIRS', 'PROTOCOLS', 'Protocol', 'open_protocol', 'recognise_protocol', 'IdentificationSet',
+_all_ = ['AllPairsSet', 'fresh_people', 'listed_people',
+         'FOLDERS', 'PAIRS', 'PROTOCOLS', 'Protocol', 'open_protocol', 'recognise_protocol', 'IdentificationSet',
          'read_megaface', 'GroupSet', 'GroupSets', 'read_mfr', 'read_cfp', 'read_rfw', 'PAIR_FORMS', 'read_pair_list',
          'ImageFiles', 'PairLists', 'PairSet', 'ProtocolSet', 'ProtocolSets', 'SomeImages', 'SyntheticImages',
          'bin_pairs', 'file_pairs', 'load_pairs', 'read_pairs', 'synthetic_pairs', 'TemplateSet', 'read_ijb', 'TWINS',
