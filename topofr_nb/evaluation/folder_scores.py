@@ -159,7 +159,7 @@ def det_points(result:FolderScores,
     return np.stack([fmrs, fnmr_at(rates, fmrs), low, high])
 
 # %% ../../nbs/50_evaluation/53_folder_scores.ipynb #9f4d15be
-_TICKS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.05, 0.2, 0.5, 0.8)
+_TICKS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.05, 0.2, 0.5, 0.8, 0.95)
 
 def show_det(results:dict[str, FolderScores], # by the name of the line
              title:str='Errors of one threshold',
@@ -175,6 +175,6 @@ def show_det(results:dict[str, FolderScores], # by the name of the line
     for side in (ax.xaxis, ax.yaxis): side.set_ticks(norm.ppf(_TICKS), [f'{100*t:g}' for t in _TICKS])
     lowest = min(norm.ppf(1/(~r.pairs.same).sum()) for r in results.values())
     ax.set(xlabel='false match rate, %', ylabel='false non-match rate, %', title=title,
-           xlim=(lowest, norm.ppf(0.5)), ylim=(norm.ppf(1e-3), norm.ppf(0.9)))
+           xlim=(lowest, norm.ppf(0.5)), ylim=(norm.ppf(1e-3), norm.ppf(0.98)))
     ax.legend()
     return fig

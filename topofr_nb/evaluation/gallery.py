@@ -27,6 +27,18 @@ class SearchSplit(NamedTuple):
     nonmated:np.ndarray # rows of searches for people outside
     inside:np.ndarray   # people who are enrolled
 
+# %% ../../nbs/50_evaluation/52_gallery.ipynb #645a2f29
+def _parts(labels, inside, enrol, rng):
+    "Rows of the gallery, of searches for it, and of strangers"
+    _, counts = np.unique(labels, return_counts=True)
+    shuffled = rng.permutation(len(labels))
+    grouped = shuffled[np.argsort(labels[shuffled], kind='stable')]
+    place = np.arange(len(labels)) - np.repeat(counts.cumsum() - counts, counts)
+    known = np.isin(labels[grouped], inside)
+    parts = grouped[known & (place < enrol)], grouped[known & (place >= enrol)], grouped[~known]
+    return map(np.sort, parts)
+
+# %% ../../nbs/50_evaluation/52_gallery.ipynb #edfa9ca0
 def split_search(labels:Sequence,     # (n,) person of each image
                  outside:float=0.5,   # share of the people who are not enrolled
                  enrol:int=1,         # images of a person in the gallery
@@ -45,16 +57,6 @@ def split_search(labels:Sequence,     # (n,) person of each image
                          f'gallery and strangers. Valid: 2 or more people, one with {enrol + 1} or more images')
     return SearchSplit(*_parts(labels, inside, enrol, rng), inside)
 
-def _parts(labels, inside, enrol, rng):
-    "Rows of the gallery, of searches for it, and of strangers"
-    _, counts = np.unique(labels, return_counts=True)
-    shuffled = rng.permutation(len(labels))
-    grouped = shuffled[np.argsort(labels[shuffled], kind='stable')]
-    place = np.arange(len(labels)) - np.repeat(counts.cumsum() - counts, counts)
-    known = np.isin(labels[grouped], inside)
-    parts = grouped[known & (place < enrol)], grouped[known & (place >= enrol)], grouped[~known]
-    return map(np.sort, parts)
-
 # %% ../../nbs/50_evaluation/52_gallery.ipynb #ffbaad27
 class Found(NamedTuple):
     "What each search found"
@@ -62,6 +64,7 @@ class Found(NamedTuple):
     rank:np.ndarray     # place of the right template, 1 is first
     stranger:np.ndarray # best score among the others
 
+# %% ../../nbs/50_evaluation/52_gallery.ipynb #3f029f50
 def search_gallery(features:torch.Tensor, # (n, d) of any length
                    labels:Sequence,       # (n,) person of each image
                    split:SearchSplit,
