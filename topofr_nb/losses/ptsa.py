@@ -18,7 +18,7 @@ from ..topology.persistence import distance_matrix, edge_lengths, minimum_spanni
 
 # %% ../../nbs/40_losses/30_ptsa.ipynb #0e336c02
 VARIANTS = ('symmetric', 'sorted', 'bottleneck', 'wasserstein', 'rtd_lite', 'distance_mse')
-NORMALISE = ('none', 'released', 'mean')
+NORMALISE = ('none', 'released', 'mean', 'fitted')
 
 def _mean_distance(matrix):
     tiny = torch.finfo(torch.float32).tiny
@@ -26,7 +26,7 @@ def _mean_distance(matrix):
 
 # %% ../../nbs/40_losses/30_ptsa.ipynb #e617cfe0
 def _scales(images, pixel_distances, feature_distances, normalise):
-    "What pixel and what feature distances are divided by"
+    "What pixel and what feature distances are divided by; for \"fitted\" before the fit"
     if normalise == 'none': return 1., 1.
     if normalise == 'released': return math.sqrt(4*images[0].numel()), 1.
     return _mean_distance(pixel_distances), _mean_distance(feature_distances)
@@ -58,6 +58,25 @@ def _spaces(images, features, normalise):
     trees = [minimum_spanning_edges(matrix[None])[0] for matrix in matrices]
     return [_Space(points, *parts) for points, *parts in zip((None, features), matrices, scales, trees)]
 
+# %% ../../nbs/40_losses/30_ptsa.ipynb #efb11b79
+def _compared(variant, pixels, features):
+    "Lengths that are set against each other in both spaces, without gradient"
+    spaces = pixels, features
+    if variant == 'sorted': pairs = [space.tree for space in spaces]
+    elif variant == 'distance_mse': pairs = [torch.triu_indices(*features.distances.shape, 1).T]*2
+    else: pairs = [torch.cat([pixels.tree, features.tree])]*2
+    return [space.distances[which[:, 0], which[:, 1]]/space.scale for space, which in zip(spaces, pairs)]
+
+# %% ../../nbs/40_losses/30_ptsa.ipynb #fee5b481
+def _best_factor(x, z):
+    "Factor on z that brings it nearest to x"
+    tiny = torch.finfo(torch.float32).tiny
+    return ((x*z).sum()/z.square().sum().clamp_min(tiny)).clamp_min(tiny)
+
+def _fitted(variant, pixels, features):
+    "The features at the scale that makes the variant least"
+    return features._replace(scale=features.scale/_best_factor(*_compared(variant, pixels, features)))
+
 # %% ../../nbs/40_losses/30_ptsa.ipynb #b3d71b3c
 def _gap(a, b): return (a - b).square().sum()
 
@@ -83,7 +102,7 @@ def _discrepancy(variant, pixels, features):
 def isa_loss(images:torch.Tensor,     # (n, c, h, w) clean pixels in -1..1
              features:torch.Tensor,   # (n, d) features of the perturbed batch, not normalised
              variant:str='symmetric', # "symmetric" (eq. 2), "sorted" (released code), or another of VARIANTS
-             normalise:str='none',    # "none" (eq. 2 as printed), "released" or "mean"
+             normalise:str='none',    # "none" (eq. 2 as printed), "released", "mean" or "fitted"
             )->torch.Tensor:          # scalar, differentiable in `features`, float32 or float64
     """Invariant structure alignment between pixels and features (TopoFR, eq. 2)
 
@@ -97,7 +116,9 @@ def isa_loss(images:torch.Tensor,     # (n, c, h, w) clean pixels in -1..1
     features = at_least_float32(features)
     if len(images) < 2: return 0.*features.sum()
     with torch.autocast(features.device.type, enabled=False):
-        loss = _discrepancy(variant, *_spaces(images, features, normalise))
+        pixels, moving = _spaces(images, features, normalise)
+        if normalise == 'fitted': moving = _fitted(variant, pixels, moving)
+        loss = _discrepancy(variant, pixels, moving)
         if variant != 'bottleneck': loss = loss/_terms(len(images), variant, normalise)
         return loss.to(features.dtype)
 
