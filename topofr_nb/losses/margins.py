@@ -101,7 +101,11 @@ def _rotated(cosine, angle):
 class ArcFace(Margin):
     "cos(theta + m) (ArcFace, Deng et al. 2019, eq. 3)"
     m = 0.5
-    def target(self, cosine, norms): return _rotated(cosine, self.m)
+    fallback = False # cos(theta) - m sin(m) where theta + m is beyond pi, as in released codes
+    def target(self, cosine, norms):
+        rotated = _rotated(cosine, self.m)
+        if not self.fallback: return rotated
+        return torch.where(cosine > math.cos(math.pi - self.m), rotated, cosine - math.sin(self.m)*self.m)
 
 MARGINS['arcface'] = ArcFace
 

@@ -66,6 +66,7 @@ def make_head(recipe:Recipe,   # resolved
         return GIFHead(d, table.codes, table.vocabulary, table.vectors, scale=recipe.scale, margin=recipe.margin,
                        gamma=recipe.gamma*method.regression, token_weights=float(method.tokens), seed=recipe.seed)
     margin = make_margin(method.margin, recipe.scale, recipe.margin)
+    margin.fallback = bool(recipe.fallback)
     if method.pairs == 'mixface': return MixHead(d, num_classes, margin)
     if recipe.sample_rate < 1: return PartialFC(d, num_classes, recipe.sample_rate, margin, seed=recipe.seed)
     return MarginHead(d, num_classes, margin)
@@ -113,7 +114,7 @@ def softmax_losses(head:MarginHead|PartialFC,
     else: losses = F.cross_entropy(logits, targets, reduction='none')
     losses = losses + head.margin.regulariser(features.norm(dim=1))
     if isinstance(head, MixHead): losses = losses + head.pairs(features, labels)
-    return losses, lambda: softmax_evidence(logits, targets, recipe.rule)
+    return losses, lambda: softmax_evidence(logits, targets, recipe.entropy_rule)
 
 # %% ../../nbs/60_training/16_heads.ipynb #a71c72a7
 def head_losses(head:nn.Module,        # from `make_head`

@@ -30,6 +30,7 @@ from topofr_nb.training.checkpoints import (
     NonFiniteWeights, load_backbone, load_checkpoint, load_newest, previous_path, restore, save_backbone,
     save_checkpoint)
 from .freeze import freeze_parts, frozen_names, train_mode
+from .gamma import start_gamma
 from .identity_table import identity_table
 from .methods import METHODS, check_partners
 from .order import RunOrder
@@ -152,6 +153,7 @@ def new_job(plan:Plan,
     table = identity_table(recipe, plan.faces, plan.run.folder, device, progress) if gif else None
     model = build_model(recipe, plan.faces.num_classes, table).to(device)
     said = [start_from(model, read_start(recipe.weights, recipe))] if recipe.weights else []
+    start_gamma(model['backbone'], recipe, plan.first_batch)
     said += filter(None, [freeze_parts(model, recipe.freeze)])
     if said: tell(f'{plan.run.folder.name}: {"; ".join(said)}')
     half = recipe.precision == 'float16' and device.type == 'cuda'

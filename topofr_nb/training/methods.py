@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FAMILIES', 'OWN_METHODS', 'METHODS', 'PAPERS', 'ADDS', 'TOGETHER', 'ENOUGH_PARTNERS', 'Method', 'margin_methods',
-           'pair_methods', 'Methods', 'papers_of', 'adds', 'methods_table', 'images_together', 'partner_share',
-           'check_partners']
+           'pair_methods', 'Methods', 'papers_of', 'adds', 'trains_gamma', 'methods_table', 'images_together',
+           'partner_share', 'check_partners']
 
 # %% ../../nbs/60_training/05_methods.ipynb #02f9fccc
 from collections.abc import MutableMapping
@@ -106,6 +106,12 @@ def adds(method:Method)->str:
     if method.align: said.append('aligns features with pixels (ISA)')
     if method.weight != 'none': said.append(ADDS['weight'][method.weight])
     return ', '.join(said) or 'nothing'
+
+# %% ../../nbs/60_training/05_methods.ipynb #535eee6a
+def trains_gamma(method:Method)->bool:
+    "Whether the method's own release trains the weight of the backbone's last batch norm"
+    topofr = method.perturb or method.align or method.weight != 'none'
+    return method.head == 'softmax' and (topofr or method.negatives != 'class' or method.margin == 'magface')
 
 # %% ../../nbs/60_training/05_methods.ipynb #871aa32f
 def methods_table(): # a pandas.DataFrame: index name; columns paper, adds

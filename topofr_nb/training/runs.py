@@ -20,7 +20,7 @@ import torch
 from .. import __version__
 from ..core import project_root
 from ..files import content_digest, write_aside
-from .recipe import ADDED, PATHS, PLACE, Recipe, recipe_json, run_id
+from .recipe import ADDED, PATHS, PLACE, SWITCHES, Recipe, recipe_json, run_id
 
 # %% ../../nbs/60_training/30_runs.ipynb #2776299f
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ def note_start(run:Run, device:torch.device, step:int, **more):
 # %% ../../nbs/60_training/30_runs.ipynb #d6aecb0f
 def _asked(recipe:dict, content:str):
     "The part of a recipe that makes the run; fields that a file lacks are younger than it"
-    outside = PLACE + (PATHS if content else ())
+    outside = PLACE + tuple(SWITCHES) + (PATHS if content else ())
     return {name: value for name, value in (ADDED | recipe).items() if name not in outside}
 
 # %% ../../nbs/60_training/30_runs.ipynb #157b69d5
