@@ -146,7 +146,8 @@ BLOCKS = (DataFields, MethodFields, PieceFields, CodeFields, TrainingFields, Sco
 BOTH = ('paper', 'released')
 CHOICES = dict(backbone=BACKBONES, protocol=PROTOCOLS, method=METHODS, rule=BOTH, entropy_rule=BOTH, sign_rule=BOTH,
                mixture_rule=RULES, score_rule=BOTH, isa_pixels=('clean', 'perturbed'),
-               gamma_start=('one', 'matched'), gamma_step=('absolute', 'relative'), isa_variant=VARIANTS, isa_normalise=NORMALISE, crop=CROPS, form=FORMATS, on_corrupt=('raise', 'skip'),
+               gamma_start=('one', 'matched'), gamma_step=('absolute', 'relative'),
+               isa_variant=VARIANTS, isa_normalise=NORMALISE, crop=CROPS, form=FORMATS, on_corrupt=('raise', 'skip'),
                lr_decay=('polynomial', 'cosine', 'step'), flip=('sum', 'concat', 'none'),
                precision=('auto', 'float32', 'bfloat16', 'float16'))
 RANGES = dict(
