@@ -14,13 +14,14 @@ unexport JUPYTER_PATH PYTHONPATH PYTHONHOME
 # The caller's mirror is kept, find-links are not: pip would prefer a CPU-only torch of the same version lying there.
 PIP := PIP_USER=0 PIP_FIND_LINKS=.venv/no-links PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 
-.PHONY: help install train test fuzz lab style reproduce-smoke export readme lock clean
+.PHONY: help install train test fuzz lab docs style reproduce-smoke export readme lock clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make train            train with nbs/train.ipynb; ARGS="-p backbone mbf" sets parameters'
 	@echo 'make test             every check; ARGS="-k contract -x" runs only these, up to the first failure'
 	@echo 'make lab              JupyterLab, opened on nbs/index.ipynb'
+	@echo 'make docs             the documentation site, from the stored notebooks, into _docs/html'
 	@echo 'make export           notebooks -> topofr_nb/, modules of notebooks that are gone are removed'
 	@echo 'make readme           nbs/index.ipynb -> README.md, nbs/contents.ipynb anew from all titles'
 	@echo 'make style            how the notebooks are written: cells, lines, lessons'
@@ -73,6 +74,9 @@ style: .venv/.installed
 
 lab: .venv/.installed
 	$(BIN)/jupyter lab --ServerApp.root_dir=. $(if $(filter 0,$(shell id -u)),--allow-root) nbs/index.ipynb $(ARGS)
+
+docs: .venv/.installed
+	@$(BIN)/python tools/website/build.py $(ARGS)
 
 export: .venv/.installed
 	@$(BIN)/python tools/export.py
