@@ -73,7 +73,8 @@ style: .venv/.installed
 	@$(BIN)/python tests/style.py $(ARGS)
 
 lab: .venv/.installed
-	$(BIN)/jupyter lab --ServerApp.root_dir=. $(if $(filter 0,$(shell id -u)),--allow-root) nbs/index.ipynb $(ARGS)
+	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/nbs/index.ipynb --config=tools/jupyter_server_config.py \
+	  $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 
 docs: .venv/.installed
 	@$(BIN)/python tools/website/build.py $(ARGS)
