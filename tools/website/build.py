@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path[:0] = [str(Path(__file__).resolve().parents[part]) for part in (1, 2)]
 from checkout import root, settings  # noqa: E402
 from contents import FLOORS  # noqa: E402
 from website import api, books, katex  # noqa: E402
@@ -20,12 +20,14 @@ from website.names import Names, modules  # noqa: E402
 
 prose = root / "docs"
 FRONT = ["contents", "own_faces", "train", "evaluate", "80_reproduce/findings"]
+MADE = set()  # files of this build
 PROJECT = ["CONTRIBUTING.md", "CHANGELOG.md"]
 HIDDEN = {"index", *FRONT}
 
 
 def write(path, text):
     "Write only what has changed: Sphinx reads again what is newer"
+    MADE.add(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and path.read_text(encoding="utf-8") == text: return
     path.write_text(text, encoding="utf-8")
@@ -57,10 +59,12 @@ def floors(names, titles, subtitles):
         if own: yield folder or "00_core", title if folder else "Core", floor_page(folder, title if folder else "Core", own, titles, subtitles)
 
 
-def copy_pages(out, link):
-    "Prose of docs/, the changelog and the contributing guide"
+def copy_pages(out, link, table):
+    "Prose of docs/ with the table of equations, the changelog and the contributing guide"
     pages = {path.relative_to(prose): path for path in sorted(prose.rglob("*.md"))} | {Path(name): root / name for name in PROJECT}
-    for name, path in pages.items(): write(out / name, link(path.read_text(encoding="utf-8"), {}, path.relative_to(root)))
+    for name, path in pages.items():
+        text = link(path.read_text(encoding="utf-8"), {}, path.relative_to(root))
+        write(out / name, text.replace("<!-- table of docstrings -->", table))
 
 
 def equations(names):
@@ -82,7 +86,7 @@ def equation_table(names):
 
 
 def sources(out, only=(), address=""):
-    "Everything Sphinx reads, in `out`; the pages written"
+    "Everything Sphinx reads, in `out`"
     names = Names(modules())
     found = [name for name in books.listed() if not only or name.stem in ("index", "contents") or any(part in name.as_posix() for part in only)]
     kept = {name: books.load(name) for name in found}
@@ -91,28 +95,34 @@ def sources(out, only=(), address=""):
     subtitles = {name: books.subtitle(book) for name, book in kept.items()}
     if only: names = Names({name: module for name, module in names.modules.items() if module.notebook in kept})
     link = books.Linker(names, titles, address)
-    before = {path for path in out.rglob("*") if path.is_file()}
-    copy_pages(out, link)
+    copy_pages(out, link, equation_table(names))
     floor_names = []
     for folder, _, text in floors(found, titles, subtitles):
         write(out / folder / "index.md", text)
         floor_names.append(f"/{folder}/index")
     for name, text in api.pages(names, shown): write(out / "api" / name, text)
-    table = equation_table(names)
-    page = out / "equations.md"
-    write(page, page.read_text(encoding="utf-8").replace("<!-- table of docstrings -->", table))
+    still = explorers(out.parent)
+    if still: write(out / "explorers.md", still)
     front = [f"/{name}" for name in FRONT if Path(f"{name}.ipynb") in kept]
-    trees = [toctree(front, "Start"), toctree(floor_names, "Lessons", 2),
-             toctree(["/data/index", "/equations", "/glossary", "/api/index"], "Reference", 2), toctree([f"/{Path(name).stem}" for name in PROJECT], "Project")]
+    reference = [*(["/explorers"] if still else []), "/data/index", "/equations", "/glossary", "/api/index"]
+    trees = [toctree(front, "Start"), toctree(floor_names, "Lessons", 2), toctree(reference, "Reference", 2),
+             toctree([f"/{Path(name).stem}" for name in PROJECT], "Project")]
     for name in found:
         book = books.page(name, link, ["\n".join(trees)] if name.as_posix() == "index.ipynb" else ())
         write(out / name, json.dumps(book, ensure_ascii=False))
-    return before, names
+    for path in out.rglob("*"):
+        if path.is_file() and path not in MADE: path.unlink()
 
 
 def explorers(out):
-    "Pages of the explorers that need no kernel, where the package can write them"
-    return []
+    "Explorers as pages that need no kernel, below out/extra; the page that lists them, or nothing where the package has none"
+    try: from topofr_nb.explore.static import write_pages
+    except ImportError: return ""
+    folder = out / "extra" / "explorers"
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [f'| <a href="explorers/{name}">{title}</a> | {said} |' for name, title, said in write_pages(folder)]
+    head = ["# Explorers without a kernel", "", "> Move the sliders: every state is computed already, nothing runs behind these pages.", ""]
+    return "\n".join([*head, "| explorer | |", "|---|---|", *rows, ""])
 
 
 def build(out, only=(), address="", strict=True, jobs=1):
@@ -120,10 +130,12 @@ def build(out, only=(), address="", strict=True, jobs=1):
     start = time.time()
     static = katex.static()
     source = out / "source"
-    if only or not (source / "index.ipynb").exists(): shutil.rmtree(out, ignore_errors=True)
-    source.mkdir(parents=True, exist_ok=True)
+    if only: shutil.rmtree(out / "read", ignore_errors=True)
+    shutil.rmtree(out / "html", ignore_errors=True)
+    for folder in (source, out / "extra"): folder.mkdir(parents=True, exist_ok=True)
     sources(source, only, address)
-    environment = {**os.environ, "TOPOFR_KATEX": str(static), "TOPOFR_REPOSITORY": address, "PYTHONPATH": str(root / "tools")}
+    environment = {**os.environ, "TOPOFR_KATEX": str(static), "TOPOFR_EXTRA": str(out / "extra"), "TOPOFR_REPOSITORY": address,
+                   "PYTHONPATH": str(root / "tools")}
     command = [sys.executable, "-m", "sphinx", "-b", "html", "-q", "-j", str(jobs), "-c", str(Path(__file__).parent), "-d", str(out / "read"),
                *(["-W", "--keep-going"] if strict else []), str(source), str(out / "html")]
     done = subprocess.run(command, env=environment)

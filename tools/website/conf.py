@@ -31,6 +31,7 @@ html_math_renderer = "katex"
 html_theme = "sphinx_book_theme"
 html_title = "topofr_nb"
 html_static_path = [os.environ["TOPOFR_KATEX"], str(Path(__file__).parent / "static")]
+html_extra_path = [os.environ["TOPOFR_EXTRA"]]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
