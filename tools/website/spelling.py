@@ -21,8 +21,11 @@ def prose():
 
 
 def words(text):
-    "Words of a text that can be misspelt: no code, equations, addresses, names in capitals or with digits"
-    for word in re.findall(r"[^\W_]+(?:['’][^\W_]+)*", LEFT_OUT.sub(" ", text)):
+    "Words of a text that can be misspelt: no code, equations, addresses, abbreviations, no names within a sentence"
+    text = LEFT_OUT.sub(" ", text)
+    for found in re.finditer(r"[^\W_]+(?:['’][^\W_]+)*", text):
+        word = found.group(0)
+        if word[0].isupper() and text[:found.start()].rstrip(" *_")[-1:] not in {"", *".!?:|#>-\n"}: continue
         word = re.sub(r"['’](s|re|ll|ve|d|t)?$", "", word)
         if len(word) > 2 and word.isalpha() and not any(letter.isupper() for letter in word[1:]): yield word
 
