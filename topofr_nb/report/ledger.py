@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FILES', 'PARTS', 'SAID', 'BROKEN', 'named', 'portable', 'ledger_id', 'Row', 'course', 'asked', 'row_of', 'Ledger',
-           'finished_run', 'train_quietly', 'ensure', 'stale_rows', 'ledger_table']
+           'finished_run', 'ensure', 'stale_rows', 'ledger_table']
 
 # %% ../../nbs/70_report/12_ledger.ipynb #7c8a18df
 import dataclasses, hashlib, json, math, os, time
@@ -29,6 +29,7 @@ def named(value:str # of a recipe's field that names a file or folder
     path = Path(value)
     return path.parent.name if path.suffix == '.safetensors' else path.name
 
+# %% ../../nbs/70_report/12_ledger.ipynb #a9ac5177
 FILES = ('data', 'pairs', 'people', 'exclude', 'weights', 'codes') # fields that may hold a path
 
 def portable(recipe:Recipe)->dict: # field -> JSON value
@@ -105,6 +106,7 @@ def asked(recipe:Recipe)->dict:
     plain = dataclasses.asdict(Recipe())
     return {name: value for name, value in portable(recipe).items() if value != plain[name]}
 
+# %% ../../nbs/70_report/12_ledger.ipynb #27700e99
 def row_of(run:Run,              # finished
            recipe:Recipe,        # as it was asked for
            extra:dict|None=None, # what was measured besides, JSON values
@@ -143,7 +145,8 @@ class Ledger:
             else:
                 if row.id not in found: found[row.id], first[row.id] = row, number
                 elif row != found[row.id]:
-                    self._note(number, f'repeats {row.id} of line {first[row.id]} with other content; the first counts')
+                    what = f'repeats {row.id} of line {first[row.id]} with other content'
+                    self._note(number, f'{what}; the first counts')
         return found
 
     def _note(self, number, what): self.problems.append(f'{self.path.name}, line {number}: the row {what}')
@@ -176,7 +179,8 @@ def _add(self:Ledger,
         there = self.rows().get(row.id)
         if there: return there
         if row.histograms:
-            with write_aside(self.folder/'histograms'/row.histograms) as aside: aside.write_bytes(Path(kept).read_bytes())
+            with write_aside(self.folder/'histograms'/row.histograms) as aside:
+                aside.write_bytes(Path(kept).read_bytes())
         _append(self.path, row.line())
     return row
 
@@ -201,18 +205,14 @@ def _one_row(recipe, ledger, runner, measure, may_train):
     run = finished_run(recipe)
     if run is None:
         if not may_train: return None
-        run = runner(recipe)
+        run = runner(recipe) if runner else train(recipe, progress=False)
     extra = measure(run) if measure else None
     return ledger.add(row_of(run, recipe, extra), run.folder/'histograms.npz')
-
-def train_quietly(recipe:Recipe)->Run:
-    "Train without a bar"
-    return train(recipe, progress=False)
 
 def ensure(recipes:Iterable[Recipe],
            ledger:Ledger|None=None,          # None: that of the checkout
            seconds:float=math.inf,           # time after which no new run starts; 0 trains nothing
-           runner:Callable=train_quietly,    # recipe -> finished Run
+           runner:Callable|None=None,        # recipe -> finished Run; None: train without a bar
            measure:Callable|None=None,       # finished Run -> JSON values, for the row's `extra`
            told:Callable=tell,               # takes a sentence about each run that was trained or failed
           )->list[Row|None]:                 # in the order of the recipes; None where there is no row
