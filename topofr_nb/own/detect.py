@@ -8,7 +8,6 @@ __all__ = ['CHOICES', 'STRIDES', 'OUTPUTS', 'ENGINES', 'VIEW_SIDE', 'VIEWS', 'SI
            'FromPoints', 'ListedFaces', 'open_detector']
 
 # %% ../../nbs/75_own/10_detect.ipynb #4f454a8b
-import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
