@@ -55,7 +55,7 @@ def row_states(head:nn.Module,   # with `weight`
 def save_shards(folder:str|Path,     # the same in every process, on a disk that all processes see
                 head:PartialFC,
                 optimizer=None,      # torch.optim.Optimizer whose tables are saved
-                keep:int|None=2,     # number of sets that stay, at least 1; None: all
+                keep:int|None=2,     # number of sets that stay, at least 1; None: all, and nobody waits
                 step:int|None=None,  # in the name; None: steps of the head
                )->Path:              # the file of this process
     "Write this process's shard of the head; when all have, remove older sets and those of later steps"
@@ -67,8 +67,9 @@ def save_shards(folder:str|Path,     # the same in every process, on a disk that
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     header = dict(format=FORMAT, num_classes=str(head.num_classes), start=str(head.start), stop=str(head.stop))
     with write_aside(path) as aside: save_file(tensors, aside, metadata=header)
+    if keep is None: return path
     _wait()
-    if head.rank == 0 and keep is not None: _remove_others(folder, head, step, keep)
+    if head.rank == 0: _remove_others(folder, head, step, keep)
     return path
 
 # %% ../../nbs/40_losses/24_head_shards.ipynb #ddcf89c5

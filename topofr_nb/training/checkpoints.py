@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['Checkpoint', 'content_of', 'NonFiniteWeights', 'check_finite', 'write_tensors', 'previous_path', 'keep_previous',
-           'save_checkpoint', 'save_backbone', 'read_tensors', 'load_checkpoint', 'load_newest', 'check_fit', 'restore',
-           'load_backbone']
+           'is_row_table', 'save_checkpoint', 'save_backbone', 'read_tensors', 'load_checkpoint', 'check_shards',
+           'load_newest', 'check_fit', 'restore', 'load_backbone']
 
 # %% ../../nbs/60_training/12_checkpoints.ipynb #1b36b2b5
 import hashlib, json, os, shutil, warnings
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -17,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from ..files import write_aside
+from ..files import file_digest, write_aside
 from ..models import create_backbone
 from .recipe import Recipe, make_recipe, recipe_json
 from .weights import is_published, is_torch_file, load_published
@@ -31,6 +32,7 @@ class Checkpoint(NamedTuple):
     step: int        # number of finished steps
     num_classes: int # identities of the head
     scaler: dict     # state of the float16 gradient scaler, empty for other precisions
+    shards: dict = MappingProxyType({}) # of a head that is spread: file beside this one -> its SHA-256
 
 def _part(tensors, name):
     return {k.removeprefix(name + '.'): v for k, v in tensors.items() if k.startswith(name + '.')}
@@ -97,6 +99,13 @@ def keep_previous(path:str|Path # of a checkpoint that will be replaced
         try: os.link(path, aside)
         except OSError: shutil.copyfile(path, aside)
 
+# %% ../../nbs/60_training/12_checkpoints.ipynb #6764d99e
+def is_row_table(name:str, tensor:torch.Tensor,
+                 shape:tuple, # of the head's weight: (identities, d)
+                )->bool:
+    "Whether a tensor of a checkpoint has a row for each identity of the head: its weight, or an optimizer's table of it"
+    return f'.{name}'.endswith('.head.weight') and tuple(tensor.shape) == tuple(shape)
+
 # %% ../../nbs/60_training/12_checkpoints.ipynb #b8827eb2
 def save_checkpoint(path:str|Path,
                     model:nn.ModuleDict, # "backbone" and "head"
@@ -104,15 +113,21 @@ def save_checkpoint(path:str|Path,
                     recipe:Recipe,
                     step:int,            # number of finished steps
                     scaler=None,         # torch.amp.GradScaler of a float16 run
+                    shards:dict=MappingProxyType({}), # file with rows of the head -> its SHA-256; they are left out here
                    )->Path:
     "Write aside, keep the previous one, then rename: a reader finds a whole checkpoint at any moment"
     names = {parameter: name for name, parameter in model.named_parameters()}
     buffers = {names[p]: state.get('momentum_buffer') for p, state in optimizer.state.items()}
     momentum = {f'momentum.{name}': buffer for name, buffer in buffers.items() if buffer is not None}
     tensors = model.state_dict() | momentum
+    header = _header(model, recipe, step, scaler)
+    if shards:
+        shape = model['head'].weight.shape
+        tensors = {name: tensor for name, tensor in tensors.items() if not is_row_table(name, tensor, shape)}
+        header['shards'] = json.dumps(dict(shards))
     check_finite(tensors, path, step)
     keep_previous(path)
-    return write_tensors(path, tensors, _header(model, recipe, step, scaler))
+    return write_tensors(path, tensors, header)
 
 # %% ../../nbs/60_training/12_checkpoints.ipynb #85039688
 def save_backbone(path:str|Path,
@@ -161,19 +176,33 @@ def load_checkpoint(path:str|Path)->Checkpoint:
     try:
         recipe = make_recipe(**json.loads(header['recipe']))
         scaler = json.loads(header.get('scaler', '{}'))
-        return Checkpoint(path, tensors, recipe, int(header['step']), int(header['num_classes']), scaler)
+        shards = json.loads(header.get('shards', '{}'))
+        return Checkpoint(path, tensors, recipe, int(header['step']), int(header['num_classes']), scaler, shards)
     except ValueError as error:
         raise ValueError(f'checkpoint {str(path)!r} has a header that cannot be used: {error}') from error
+
+# %% ../../nbs/60_training/12_checkpoints.ipynb #52418e5f
+def check_shards(checkpoint:Checkpoint):
+    "Refuse a checkpoint of several processes that lacks a shard, or has one that is not what was written"
+    for name, digest in checkpoint.shards.items():
+        path = checkpoint.path.with_name(name)
+        what = f'checkpoint {str(checkpoint.path)!r} of {len(checkpoint.shards)} processes at step {checkpoint.step}'
+        if not path.is_file(): raise FileNotFoundError(f'{what} lacks its shard {name!r}')
+        if file_digest(path) != digest: raise ValueError(f'{what} has a damaged shard: {name!r} (the digest differs)')
 
 # %% ../../nbs/60_training/12_checkpoints.ipynb #38dae2f7
 def load_newest(path:str|Path # of the last checkpoint
                )->Checkpoint:
     "The last checkpoint, or with a warning the one before it when the last is damaged or gone"
     before = previous_path(path)
-    try: return load_checkpoint(path)
+    try:
+        checkpoint = load_checkpoint(path)
+        check_shards(checkpoint)
+        return checkpoint
     except (ValueError, FileNotFoundError) as error:
         if not before.exists(): raise
         checkpoint = load_checkpoint(before)
+        check_shards(checkpoint)
         warnings.warn(f'{error}. Going on from the one before, {str(before)!r}, at step {checkpoint.step}',
                       stacklevel=2)
         return checkpoint
