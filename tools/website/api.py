@@ -97,7 +97,7 @@ def index(names):
             short = module.name.removeprefix("topofr_nb.")
             listed = ", ".join(f"{{py:obj}}`{one.name} <{one.full}>`" for one in module.public)
             lines.append(f"| [{short}]({short}.md) | {prose(first_sentence(module.said))} | {listed} |")
-        lines += ["", "```{toctree}", ":hidden:", *[module.name.removeprefix("topofr_nb.") for module in parts[part]], "```", ""]
+        lines += ["", "```{toctree}", ":hidden:", ":titlesonly:", *[module.name.removeprefix("topofr_nb.") for module in parts[part]], "```", ""]
     return "\n".join(lines)
 
 

@@ -35,7 +35,7 @@ def write(path, text):
 
 def toctree(names, caption="", depth=1, options=":hidden:"):
     head = [f":caption: {caption}"] if caption else []
-    return "\n".join(["```{toctree}", options, f":maxdepth: {depth}", *head, "", *names, "```", ""])
+    return "\n".join(["```{toctree}", options, ":titlesonly:", f":maxdepth: {depth}", *head, "", *names, "```", ""])
 
 
 def repository(asked=None):
