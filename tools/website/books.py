@@ -160,7 +160,8 @@ def alternative(text, before, heading):
     if given: return given
     figure = drawn(text)
     if len(figure) >= 12: return f"Figure: {figure}"
-    return f"Figure, {heading}: {figure + '. ' if figure else ''}{plain(before)}".rstrip(": ")
+    paragraphs = [part for part in re.split(r"\n\s*\n", before) if plain(part)]
+    return f"Figure, {heading}: {figure + '. ' if figure else ''}{plain(paragraphs[-1]) if paragraphs else ''}".rstrip(": ")
 
 
 def inline_svg(data, alt):
