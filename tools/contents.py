@@ -57,6 +57,7 @@ FLOORS = {
     "50_evaluation": "Evaluation",
     "60_training": "Training",
     "70_report": "Reports",
+    "75_own": "Your own photographs",
     "80_reproduce": "Reproductions",
     "85_explore": "Explorers",
     "90_benchmarks": "Benchmarks",
