@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BACKBONES', 'Backbone', 'create_backbone', 'BackboneInfo', 'backbone_info', 'IRESNET_LAYERS', 'IResNet',
-           'MobileFaceNet', 'Tiny']
+           'MobileFaceNet', 'Tiny', 'VisionTransformer']
 
 # %% ../../nbs/20_models/40_backbones.ipynb #6d1a9484
 from collections.abc import Callable
@@ -15,12 +15,14 @@ from typing import NamedTuple
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..core import one_of
 from .iresnet import IRESNET_LAYERS, IResNet
 from .mobilefacenet import MobileFaceNet
 from .tiny import Tiny
+from .vit import VIT_SIZES, VisionTransformer
 
 # %% ../../nbs/20_models/40_backbones.ipynb #63f0906d
 class Backbone(NamedTuple):
@@ -41,6 +43,9 @@ BACKBONES = dict(
     r100=Backbone(partial(IResNet, IRESNET_LAYERS['r100']), 1.4, 8, _GENTLE),
     r200=Backbone(partial(IResNet, IRESNET_LAYERS['r200']), 0.8, 8, _GENTLE),
     mbf=Backbone(MobileFaceNet, 13, 32),
+    vit_t=Backbone(partial(VisionTransformer, *VIT_SIZES['vit_t']), 10, 32),
+    vit_s=Backbone(partial(VisionTransformer, *VIT_SIZES['vit_s']), 3, 16),
+    vit_b=Backbone(partial(VisionTransformer, *VIT_SIZES['vit_b']), 1.5, 16),
     tiny=Backbone(Tiny, 350, 128, _SMALL))
 
 # %% ../../nbs/20_models/40_backbones.ipynb #277a19d9
@@ -54,7 +59,7 @@ def _check_image_size(image_size):
     raise ValueError(f'image_size {image_size} is not divisible by 16, as the backbones need. Nearest: {near}')
 
 # %% ../../nbs/20_models/40_backbones.ipynb #4311b495
-def create_backbone(name:str,               # "r18", "r34", "r50", "r100", "r200", "mbf" or "tiny"
+def create_backbone(name:str,               # key of `BACKBONES`: r18 r34 r50 r100 r200 mbf vit_t vit_s vit_b tiny
                     embedding_size:int=512, # d, length of the feature
                     image_size:int=112,     # height and width in pixels, divisible by 16
                    )->nn.Module:            # (b, 3, image_size, image_size) in [-1, 1] -> (b, d) float32
@@ -67,7 +72,7 @@ def create_backbone(name:str,               # "r18", "r34", "r50", "r100", "r200
     return BACKBONES[name].make(embedding_size=embedding_size, image_size=image_size)
 
 # %% ../../nbs/20_models/40_backbones.ipynb #35c3b0e9
-_all_ = ['IRESNET_LAYERS', 'IResNet', 'MobileFaceNet', 'Tiny']
+_all_ = ['IRESNET_LAYERS', 'IResNet', 'MobileFaceNet', 'Tiny', 'VisionTransformer']
 
 # %% ../../nbs/20_models/40_backbones.ipynb #b31fed44
 class BackboneInfo(NamedTuple):
@@ -81,8 +86,9 @@ def backbone_info(name:str,               # one of `BACKBONES`
                   embedding_size:int=512, # d, length of the feature
                   image_size:int=112,     # height and width in pixels
                  )->BackboneInfo:
-    "Count parameters and multiply-adds of convolutions and linear layers"
-    with FakeTensorMode(), torch.no_grad(), FlopCounterMode(display=False) as counter:
+    "Count parameters and multiply-adds of convolutions, linear layers and attention"
+    plain = sdpa_kernel(SDPBackend.MATH) # a fused attention is not counted
+    with FakeTensorMode(), plain, torch.no_grad(), FlopCounterMode(display=False) as counter:
         model = create_backbone(name, embedding_size, image_size).eval()
         model(torch.empty(1, 3, image_size, image_size))
     parameters = sum(p.numel() for p in model.parameters())
