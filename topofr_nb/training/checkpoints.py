@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Checkpoint', 'content_of', 'NonFiniteWeights', 'check_finite', 'write_tensors', 'previous_path', 'keep_previous',
-           'is_row_table', 'save_checkpoint', 'save_backbone', 'read_tensors', 'load_checkpoint', 'check_shards',
-           'load_newest', 'check_fit', 'restore', 'load_backbone']
+           'is_row_table', 'optimizer_tensors', 'restore_optimizer', 'save_checkpoint', 'save_backbone', 'read_tensors',
+           'load_checkpoint', 'check_shards', 'load_newest', 'check_fit', 'restore', 'load_backbone']
 
 # %% ../../nbs/60_training/12_checkpoints.ipynb #1b36b2b5
 import hashlib, json, os, shutil, warnings
@@ -104,7 +104,30 @@ def is_row_table(name:str, tensor:torch.Tensor,
                  shape:tuple, # of the head's weight: (identities, d)
                 )->bool:
     "Whether a tensor of a checkpoint has a row for each identity of the head: its weight, or an optimizer's table of it"
-    return f'.{name}'.endswith('.head.weight') and tuple(tensor.shape) == tuple(shape)
+    return f'.{name}'.endswith('.head.weight') and tensor.shape[:1] == tuple(shape)[:1]
+
+# %% ../../nbs/60_training/12_checkpoints.ipynb #0822527b
+def optimizer_tensors(model:nn.ModuleDict, # "backbone" and "head"
+                      optimizer:torch.optim.Optimizer,
+                     )->dict:              # e.g. momentum.backbone.conv1.weight -> tensor
+    "What an optimizer remembers, by kind and parameter"
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    return {f'{kind.removesuffix("_buffer")}.{names[parameter]}': value
+            for parameter, memory in optimizer.state.items() for kind, value in memory.items()
+            if torch.is_tensor(value)}
+
+# %% ../../nbs/60_training/12_checkpoints.ipynb #8a828b71
+def restore_optimizer(tensors:dict, # of a checkpoint
+                      model:nn.ModuleDict,
+                      optimizer:torch.optim.Optimizer):
+    "Give an optimizer its memory back"
+    parameters = dict(model.named_parameters())
+    for name, tensor in tensors.items():
+        kind, _, owner = name.partition('.')
+        if owner not in parameters or kind in model: continue
+        kind = 'momentum_buffer' if kind == 'momentum' else kind
+        device = 'cpu' if kind == 'step' else parameters[owner].device # torch keeps the count there
+        optimizer.state[parameters[owner]][kind] = tensor.to(device)
 
 # %% ../../nbs/60_training/12_checkpoints.ipynb #b8827eb2
 def save_checkpoint(path:str|Path,
@@ -116,10 +139,7 @@ def save_checkpoint(path:str|Path,
                     shards:dict=MappingProxyType({}), # file with rows of the head -> its SHA-256; they are left out here
                    )->Path:
     "Write aside, keep the previous one, then rename: a reader finds a whole checkpoint at any moment"
-    names = {parameter: name for name, parameter in model.named_parameters()}
-    buffers = {names[p]: state.get('momentum_buffer') for p, state in optimizer.state.items()}
-    momentum = {f'momentum.{name}': buffer for name, buffer in buffers.items() if buffer is not None}
-    tensors = model.state_dict() | momentum
+    tensors = model.state_dict() | optimizer_tensors(model, optimizer)
     header = _header(model, recipe, step, scaler)
     if shards:
         shape = model['head'].weight.shape
@@ -232,9 +252,7 @@ def restore(checkpoint:Checkpoint,
     state = model.state_dict()
     check_fit(checkpoint, state, 'this model')
     model.load_state_dict({name: checkpoint.tensors[name] for name in state})
-    momentum = _part(checkpoint.tensors, 'momentum')
-    for name, parameter in model.named_parameters():
-        if name in momentum: optimizer.state[parameter]['momentum_buffer'] = momentum[name].to(parameter.device)
+    restore_optimizer(checkpoint.tensors, model, optimizer)
     if scaler is not None and checkpoint.scaler: scaler.load_state_dict(checkpoint.scaler)
     return checkpoint.step
 

@@ -94,7 +94,7 @@ class CodeFields:
 @dataclass(frozen=True)
 class TrainingFields:
     "Which network, and its schedule"
-    backbone: str = 'tiny'            # key of BACKBONES: r18 r34 r50 r100 r200 mbf tiny
+    backbone: str = 'tiny'            # key of BACKBONES: r18 r34 r50 r100 r200 mbf vit_t vit_s vit_b tiny
     image_size: int = 112             # pixels, square
     embedding_size: int = 512         # length of a feature
     batch_size: int|None = None       # images per step; paper: 128 per GPU
@@ -104,8 +104,9 @@ class TrainingFields:
     lr_decay: str = 'polynomial'      # "polynomial" (TopoFR), "cosine" (UNPG, GIF), "step": a tenth at 4/7 and 6/7
     lr_power: float = 2.0             # of the polynomial decay (1 - t)^power
     warmup: float|None = None         # part of the training over which the learning rate rises from 0; paper: 0
-    momentum: float = 0.9             # of SGD
-    weight_decay: float = 5e-4        # 5e-4 (MS1MV2), 1e-4 (Glint360K)
+    optimizer: str = 'sgd'            # "sgd", or "adamw" for transformers
+    momentum: float = 0.9             # of SGD; the first beta of AdamW
+    weight_decay: float = 5e-4        # 5e-4 (MS1MV2), 1e-4 (Glint360K); AdamW: 0.1 (arcface_torch)
     clip: float = 5.0                 # largest gradient norm
     precision: str = 'auto'           # of the backbone: "float32", "bfloat16", "float16"
     weights: str|None = None          # start from these weights: a run's folder, its checkpoint, or a published file
@@ -148,7 +149,7 @@ CHOICES = dict(backbone=BACKBONES, protocol=PROTOCOLS, method=METHODS, rule=BOTH
                mixture_rule=RULES, score_rule=BOTH, isa_pixels=('clean', 'perturbed'),
                gamma_start=('one', 'matched'), gamma_step=('absolute', 'relative'),
                isa_variant=VARIANTS, isa_normalise=NORMALISE, crop=CROPS, form=FORMATS, on_corrupt=('raise', 'skip'),
-               lr_decay=('polynomial', 'cosine', 'step'), flip=('sum', 'concat', 'none'),
+               lr_decay=('polynomial', 'cosine', 'step'), optimizer=('sgd', 'adamw'), flip=('sum', 'concat', 'none'),
                precision=('auto', 'float32', 'bfloat16', 'float16'))
 RANGES = dict(
     min_images=(1, 10**6), left_out=(0, 1), identities=(2, 10**9), shots=(1, 10**6), minority=(0, 0.99),
@@ -332,6 +333,7 @@ def schedule_defaults(recipe:Recipe,
     out = dict(batch_size=(batch, 'TopoFR, per GPU' if on_gpu else _speed(recipe)),
                warmup=_own_or(recipe, 'warmup', 0., 'TopoFR'),
                lr=_own_or(recipe, 'lr', round(0.1*batch/512, 6), 'TopoFR: 0.1 at a batch of 4 x 128'))
+    if recipe.optimizer == 'adamw': out['lr'] = (1e-4, 'GIF: AdamW at 1e-4')
     if recipe.epochs is not None or recipe.max_steps is not None: return out
     if on_gpu and recipe.rule == 'released':
         passes = 30 if recipe.backbone in ('r50', 'r200') else 25
@@ -400,7 +402,7 @@ def recipe_json(recipe:Recipe)->str:
 # %% ../../nbs/60_training/10_recipe.ipynb #19eb1297
 ADDED = dict( # field that came later = its value under which a run is what it was before
     exclude=None,
-    freeze=None, lr_backbone=1.0, decay_norms=True,
+    freeze=None, lr_backbone=1.0, decay_norms=True, optimizer='sgd',
     isa_pixels='clean', structure_batch=None, entropy_rule='paper', sign_rule='paper', mixture_rule='paper',
     score_rule='paper', fallback=False, blur_scaled=False, train_gamma=None, gamma_start='one', gamma_step='absolute',
 )

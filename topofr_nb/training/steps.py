@@ -18,6 +18,7 @@ from ..data.perturb import BLUR_SIZE, random_flip, random_structure_perturbation
 from ..losses.margins import MarginHead
 from ..losses.partial_fc import PartialFC
 from ..losses.ptsa import isa_loss
+from ..losses.row_adamw import RowAdamW
 from ..losses.row_sgd import RowSGD, clip_gradients
 from ..losses.sde import fit_gum, sign_entropy, structure_damage_score
 from ..models import create_backbone
@@ -155,9 +156,11 @@ def margin_now(recipe:Recipe,
 # %% ../../nbs/60_training/20_steps.ipynb #ea59aed9
 def make_optimizer(model:nn.ModuleDict,
                    recipe:Recipe, # resolved
-                  )->RowSGD:
+                  )->torch.optim.Optimizer:
     "The optimizer of a run"
     groups = parameter_groups(model, recipe)
+    if recipe.optimizer == 'adamw':
+        return RowAdamW(groups, recipe.lr, (recipe.momentum, 0.999), recipe.weight_decay)
     return RowSGD(groups, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
 
 # %% ../../nbs/60_training/20_steps.ipynb #62ea16d2
