@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from matplotlib.figure import Figure
 from scipy.stats import norm
@@ -131,8 +130,9 @@ def score_folder(model:Callable|None,           # float (b, 3, h, w) in [-1, 1] 
 
 # %% ../../nbs/50_evaluation/53_folder_scores.ipynb #4db7bb06
 def iso_table(result:FolderScores
-             )->pd.DataFrame: # in %, one row for each rate
+             ): # a pandas.DataFrame in %, one row for each rate
     "The rates by the names of ISO/IEC 19795-1, beside those of the field"
+    import pandas as pd # the training itself runs without reporting tools
     rows, search = {}, result.search
     for far, rate in result.tar.items(): rows[f'FNMR at FMR {far:g}'] = f'1 - TAR at FAR {far:g}', rate, True
     rows['FMR = FNMR'] = 'EER', result.eer, False
