@@ -133,7 +133,7 @@ def _fold_of_people(pairs, folds, seed):
     "(m, 2) fold of the people in each pair"
     here = np.unique(pairs.people)
     if len(here) < 2*folds:
-        raise ValueError(f'{len(here)} people in {folds} folds: each needs two or more. Valid: up to {len(here)//2} folds')
+        raise ValueError(f'{len(here)} people in {folds} folds: each needs two. Valid: up to {len(here)//2} folds')
     fold = np.zeros(pairs.count, dtype=np.int64)
     fold[np.random.default_rng(seed).permutation(here)] = np.arange(len(here)) % folds
     return fold[pairs.people]
@@ -176,7 +176,7 @@ def show_reliability(held:dict[str, HeldOut], # by the name of the line
                      title:str='Said, and true',
                     )->Figure:
     "Share of true matches against the probability that was given, on people held out"
-    fig, ax = subplots(width=3.8, height=3.4)
+    fig, ax = subplots(width=6.6, height=3.4)
     ax.plot([0, 1], [0, 1], color='grey', lw=0.8, ls=':')
     for name, h in held.items():
         bins = equal_bins(h.probability, h.weights)
@@ -184,5 +184,6 @@ def show_reliability(held:dict[str, HeldOut], # by the name of the line
         said, true = (np.bincount(bins, h.weights*x)/total for x in (h.probability, h.same))
         ax.plot(said, true, 'o-', ms=3, label=f'{name}: error {100*h.error:.1f} points')
     ax.set(xlabel='probability that was given', ylabel='share of true matches', title=title)
-    ax.legend()
+    ax.set_aspect('equal')
+    ax.legend(loc='center left', bbox_to_anchor=(1, 0.5))
     return fig
