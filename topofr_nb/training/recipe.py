@@ -53,6 +53,7 @@ class MethodFields:
     method: str = 'topofr'            # key of METHODS
     rule: str = 'paper'               # fields of the next block that are open: as in the "paper" or "released" code
     alpha: float|None = None          # weight of the alignment loss; paper: 0.1 (R50), 0.05 (R100, R200)
+    pull: float|None = None           # alignment's share of the gradient: alpha follows it in each step; None: constant
     xi: float = 0.2                   # probability that a sample is perturbed
     power: float = 1.0                # lambda of the structure damage score
     whisker: float = 1.5              # r of UNPG's filter; paper: 1.5 (MS1MV2), 1.0 (K-FACE); 1e9 keeps every pair
@@ -153,7 +154,7 @@ CHOICES = dict(backbone=BACKBONES, protocol=PROTOCOLS, method=METHODS, rule=BOTH
                precision=('auto', 'float32', 'bfloat16', 'float16'))
 RANGES = dict(
     min_images=(1, 10**6), left_out=(0, 1), identities=(2, 10**9), shots=(1, 10**6), minority=(0, 0.99),
-    images_per_identity=(1, 10**4), alpha=(0, 1e6), structure_batch=(2, 10**6),
+    images_per_identity=(1, 10**4), alpha=(0, 1e6), pull=(0, 1e3), structure_batch=(2, 10**6),
     gamma_start=(1e-9, 1e9), xi=(0, 1), power=(0, 100), whisker=(0, 1e9), sample_rate=(1e-6, 1),
     lr_backbone=(0, 100),
     scale=(1e-3, 1e4), margin=(0, math.pi/2), margin_ramp=(0, 1), code_length=(1, 64), vocabulary=(2, 256),
@@ -236,6 +237,9 @@ def check_combination(recipe):
     if method.head == 'pairs' and recipe.batch_size and recipe.batch_size <= together:
         raise ValueError(f'batch_size = {recipe.batch_size} holds one person of {together} images, '
                          f'and {recipe.method!r} needs two people; valid: {together + 1} and up')
+    if recipe.pull is not None and recipe.alpha is not None:
+        raise ValueError(f'pull = {recipe.pull} sets the weight of the alignment in each step; leave out '
+                         f'alpha = {recipe.alpha}')
     part, batch = recipe.structure_batch, recipe.batch_size
     if part and batch and batch > part and batch % part:
         raise ValueError(f'structure_batch = {part} does not divide batch_size = {batch} into equal parts; '
@@ -296,9 +300,9 @@ def method_defaults(recipe:Recipe)->dict: # field -> (value, reason)
     alpha = _own_or(recipe, 'alpha', 0.1, '')[0]
     together = images_together(recipe.method)
     why_together = 'losses of pairs need them (Hermans et al. 2017)' if together > 1 else 'papers'
-    out = dict(alpha=(alpha, 'TopoFR: 0.1 for R50, 0.05 for R100 and R200'),
-               margin_ramp=_own_or(recipe, 'margin_ramp', 0., 'papers'),
+    out = dict(margin_ramp=_own_or(recipe, 'margin_ramp', 0., 'papers'),
                images_per_identity=(together, why_together))
+    if recipe.pull is None: out['alpha'] = alpha, 'TopoFR: 0.1 for R50, 0.05 for R100 and R200'
     if method.head == 'gif': return out | dict(margin=(GIF_MARGIN, 'measured for tokens'), codes=_codes())
     margin = _own_or(recipe, 'margin', usual, 'papers') if usual else (usual, 'papers')
     return out | dict(scale=_own_or(recipe, 'scale', 64., 'papers'), margin=margin)
@@ -403,7 +407,7 @@ def recipe_json(recipe:Recipe)->str:
 ADDED = dict( # field that came later = its value under which a run is what it was before
     exclude=None,
     freeze=None, lr_backbone=1.0, decay_norms=True, optimizer='sgd',
-    isa_pixels='clean', structure_batch=None, entropy_rule='paper', sign_rule='paper', mixture_rule='paper',
+    pull=None, isa_pixels='clean', structure_batch=None, entropy_rule='paper', sign_rule='paper', mixture_rule='paper',
     score_rule='paper', fallback=False, blur_scaled=False, train_gamma=None, gamma_start='one', gamma_step='absolute',
 )
 SWITCHES = dict(rule='paper') # fields that only set others, which count in their place; the value stands in every id

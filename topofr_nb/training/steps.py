@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['LARGE_WEIGHT', 'ABOVE_CHANCE', 'LEAST_STEPS', 'build_model', 'prepare_batch', 'structure_parts', 'hard_posteriors',
-           'sample_weights', 'embed_batch', 'alignment', 'batch_losses', 'gradient_ratio', 'learning_rate',
-           'margin_now', 'make_optimizer', 'descend', 'training_step', 'untrained_loss', 'question_run']
+           'sample_weights', 'embed_batch', 'alignment', 'gradient_norms', 'weight_by_pull', 'batch_losses',
+           'gradient_ratio', 'learning_rate', 'margin_now', 'make_optimizer', 'descend', 'training_step',
+           'untrained_loss', 'question_run']
 
 # %% ../../nbs/60_training/20_steps.ipynb #5129331a
 import copy, math
@@ -107,6 +108,23 @@ def alignment(clean:torch.Tensor,     # (n, 3, h, w) in -1..1
     losses = [isa_loss(*part, recipe.isa_variant, recipe.isa_normalise) for part in parts]
     return losses[0] if len(losses) == 1 else torch.stack(losses).mean()
 
+# %% ../../nbs/60_training/20_steps.ipynb #60b372ea
+def gradient_norms(features:torch.Tensor, # (n, d)
+                   *losses:torch.Tensor,  # 0-d each, graph alive
+                  )->list[torch.Tensor]:  # 0-d each
+    "Length of each loss's gradient at the features; the graph stays"
+    return [torch.autograd.grad(loss, features, retain_graph=True)[0].norm() for loss in losses]
+
+# %% ../../nbs/60_training/20_steps.ipynb #170b986b
+def weight_by_pull(features:torch.Tensor, # (n, d)
+                   loss_cls:torch.Tensor, # 0-d
+                   loss_sa:torch.Tensor,  # 0-d
+                   pull:float,            # share of the classification's gradient
+                  )->torch.Tensor:        # 0-d, without gradient; 0 where the alignment has none
+    "Weight at which the alignment pulls so hard at the features"
+    plain, aligned = gradient_norms(features, loss_cls, loss_sa)
+    return torch.where(aligned > 0, pull*plain/aligned.clamp_min(1e-30), 0.)
+
 # %% ../../nbs/60_training/20_steps.ipynb #b2c45050
 def batch_losses(model:nn.ModuleDict,
                  clean:torch.Tensor,     # (n, 3, h, w) in -1..1
@@ -114,7 +132,7 @@ def batch_losses(model:nn.ModuleDict,
                  labels:torch.Tensor,    # (n,) int64
                  recipe:Recipe,          # resolved
                  step:int,
-                )->dict:                 # features, loss, loss_cls, loss_sa (scaled as in the loss), sds (mean weight)
+                )->dict:                 # features, loss, loss_cls, loss_sa (in its scale), alpha, sds (mean weight)
     "L = L_cls + alpha L_sa of one batch"
     method = METHODS[recipe.method]
     features = embed_batch(model['backbone'], perturbed, recipe.precision)
@@ -122,18 +140,20 @@ def batch_losses(model:nn.ModuleDict,
     weights = torch.ones_like(losses) if method.weight == 'none' else sample_weights(*evidence(), recipe, step)
     loss_cls = (weights*losses).mean()
     loss_sa = torch.zeros_like(loss_cls)
+    alpha = recipe.alpha or 0.
     if method.align: loss_sa = alignment(clean, perturbed, features, recipe)
-    return dict(features=features, loss=loss_cls + recipe.alpha*loss_sa, loss_cls=loss_cls, loss_sa=loss_sa,
+    if method.align and recipe.pull is not None: alpha = weight_by_pull(features, loss_cls, loss_sa, recipe.pull)
+    return dict(features=features, loss=loss_cls + alpha*loss_sa, loss_cls=loss_cls, loss_sa=loss_sa, alpha=alpha,
                 sds=weights.mean())
 
 # %% ../../nbs/60_training/20_steps.ipynb #0be6deda
 def gradient_ratio(parts:dict,   # from `batch_losses`, graph alive
-                   alpha:float,  # weight of the alignment loss
+                   alpha:float|torch.Tensor, # weight of the alignment loss
                   )->float:      # |alpha dL_sa/dZ| / |dL_cls/dZ|; nan where nothing aligns
     "How strongly the alignment pulls at the features, relative to the classification"
     if not parts['loss_sa'].requires_grad: return math.nan
-    norm = lambda loss: torch.autograd.grad(loss, parts['features'], retain_graph=True)[0].norm()
-    return (alpha*norm(parts['loss_sa'])/norm(parts['loss_cls']).clamp_min(1e-30)).item()
+    aligned, plain = gradient_norms(parts['features'], parts['loss_sa'], parts['loss_cls'])
+    return (alpha*aligned/plain.clamp_min(1e-30)).item()
 
 # %% ../../nbs/60_training/20_steps.ipynb #507ca5d5
 def learning_rate(recipe:Recipe,
@@ -204,10 +224,10 @@ def training_step(model:nn.ModuleDict,
     parts = batch_losses(model, clean, perturbed, labels, recipe, step)
     ratio = discrepancy = math.nan
     if measure:
-        ratio = gradient_ratio(parts, recipe.alpha)
+        ratio = gradient_ratio(parts, parts['alpha'])
         discrepancy = isa_loss(clean, parts['features'].detach(), normalise='mean')
     grad_norm = descend(parts['loss'], model, optimizer, recipe.clip, scaler)
-    logged = {name: value.detach() for name, value in parts.items() if name != 'features'}
+    logged = {name: torch.as_tensor(value).detach() for name, value in parts.items() if name != 'features'}
     return logged | dict(ratio=ratio, discrepancy=discrepancy, grad_norm=grad_norm, lr=lr,
                          margin=math.nan if margin is None else margin.m)
 
