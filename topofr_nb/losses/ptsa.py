@@ -53,7 +53,8 @@ class _Space(NamedTuple):
 # %% ../../nbs/40_losses/30_ptsa.ipynb #0f0bed08
 def _spaces(images, features, normalise):
     "Pixels and features of one batch"
-    matrices = distance_matrix(images), distance_matrix(features)
+    unit = 127.5 if images.dtype == torch.uint8 else 1. # bytes are 0..255, which is -1..1 in these units
+    matrices = distance_matrix(images)/unit, distance_matrix(features)
     scales = _scales(images, *matrices, normalise)
     trees = [minimum_spanning_edges(matrix[None])[0] for matrix in matrices]
     return [_Space(points, *parts) for points, *parts in zip((None, features), matrices, scales, trees)]
@@ -109,7 +110,7 @@ def _discrepancy(variant, pixels, features):
     return bottleneck_h0(*deaths) if variant == 'bottleneck' else wasserstein_h0(*deaths)
 
 # %% ../../nbs/40_losses/30_ptsa.ipynb #299cef8d
-def isa_loss(images:torch.Tensor,     # (n, c, h, w) clean pixels in -1..1
+def isa_loss(images:torch.Tensor,     # (n, c, h, w) clean pixels in -1..1, or as bytes, which is faster
              features:torch.Tensor,   # (n, d) features of the perturbed batch, not normalised
              variant:str='symmetric', # "symmetric" (eq. 2), "sorted" (released code), or another of VARIANTS
              normalise:str='none',    # "none" (eq. 2 as printed), "released", "mean" or "fitted"
