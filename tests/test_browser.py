@@ -12,7 +12,9 @@ from browser import Seen, browser, chromium, copy_notebooks, lab, open_notebook,
 pytestmark = [pytest.mark.xdist_group("browser"),
               pytest.mark.skipif(chromium is None, reason="no Chromium here (Debian: apt-get install chromium)")]
 explorers = ["85_explore/06_widget.ipynb", "85_explore/10_topology_explorer.ipynb", "85_explore/20_unpg_explorer.ipynb",
-             "85_explore/30_mixture_explorer.ipynb", "85_explore/40_faces_explorer.ipynb", "85_explore/50_codes_explorer.ipynb"]
+             "85_explore/30_mixture_explorer.ipynb", "85_explore/40_faces_explorer.ipynb", "85_explore/50_codes_explorer.ipynb",
+             "85_explore/60_features_explorer.ipynb", "85_explore/70_runs_explorer.ipynb",
+             "85_explore/80_pairs_explorer.ipynb"]
 smoke = dict(backbone="tiny", max_steps=6, identities=16, shots=4, eval_pairs=60, image_size=112, batch_size=16)
 
 
@@ -119,6 +121,45 @@ def test_walk_through_the_codes(server):
         assert "Prefix 3:" in explorer.locator(".explorer-status").inner_text()
         assert page.evaluate(focused) == "node 3"
         shot(page, "codes_walked")
+
+
+def test_click_on_a_face(server):
+    "A click on a point of the plane chooses its face, and the slider follows"
+    with browser() as page:
+        explorer = shown_explorer(page, server, 60)
+        hit = explorer.locator("circle.hit").nth(20)
+        assert moved(page, explorer, lambda: hit.click(force=True))
+        assert explorer.locator("input[type=range]").first.input_value() == "20"
+        assert "Face 20, person 4" in explorer.locator(".explorer-status").inner_text()
+        assert moved(page, explorer, lambda: explorer.locator("input[type=checkbox]").check())
+        shot(page, "features_faces")
+        assert moved(page, explorer, lambda: explorer.locator("select").select_option("UMAP")) or "pip install" in (
+            explorer.locator(".explorer-status").inner_text()), "without the package a sentence tells what to install"
+
+
+def test_choose_runs(server):
+    "Another run brings its curve and what differs"
+    with browser() as page:
+        explorer = shown_explorer(page, server, 70)
+        third = explorer.locator("select").nth(2)
+        name = third.locator("option").last.get_attribute("value")
+        assert moved(page, explorer, lambda: third.select_option(name))
+        assert explorer.locator("path[stroke-dasharray='2 3']").count(), "the third run has a curve"
+        shot(page, "runs_three")
+
+
+def test_choose_pairs(server):
+    "A list of pairs is chosen by name, and a dot leads to its pair"
+    with browser() as page:
+        explorer = shown_explorer(page, server, 80)
+        lists = explorer.locator("select").first
+        assert moved(page, explorer, lambda: lists.select_option("both wrong"))
+        assert explorer.locator("image").count() >= 10
+        small = explorer.evaluate("""(explorer) => Math.min(...[...explorer.querySelectorAll("svg text")]
+            .map((text) => parseFloat(getComputedStyle(text).fontSize)))""")
+        assert small >= 11, "legible scores"
+        assert moved(page, explorer, lambda: explorer.locator("circle.hit").first.click(force=True))
+        shot(page, "pairs_both_wrong")
 
 
 def test_dark_theme(server):
