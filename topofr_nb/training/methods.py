@@ -55,6 +55,7 @@ OWN_METHODS = dict(
     topofr_p=Method('arcface', perturb=True, align=True),
     topofr_f=Method('arcface', perturb=True, align=True, weight='focal'),
     topofr_g=Method('arcface', perturb=True, align=True, weight='gum'),
+    sde=Method('arcface', weight='sds'),
     gif=Method('arcface', head='gif'),
     gif_tokens=Method('arcface', head='gif', regression=False),
     gif_regression=Method('arcface', head='gif', tokens=False),

@@ -44,6 +44,8 @@ class DataFields:
     identities: int|None = None     # number of synthetic people
     shots: int|None = None          # images of each
     minority: float = 0.0           # part of the synthetic people who have 2 images only; they alone are scored then
+    degraded: float = 0.0           # part of the synthetic training images that are drawn badly
+    wrong_labels: float = 0.0       # part of the synthetic training images with the label of somebody else
     images_per_identity: int|None = None # images of one person that are drawn together; None: 1, for losses of pairs 4
 
 # %% ../../nbs/60_training/10_recipe.ipynb #6f46e1da
@@ -84,7 +86,7 @@ class PieceFields:
 @dataclass(frozen=True)
 class CodeFields:
     "GIF: the codes of identities"
-    codes: str|None = None            # coded from "clip:<weights>", "pixels" (PCA), "random", or a checkpoint of a run
+    codes: str|None = None            # from "pixels" (PCA), "random", "factors", "clip:<weights>", or a checkpoint
     code_length: int|None = None      # l tokens; None: the fewest with a vocabulary of at most 10
     vocabulary: int|None = None       # v; None: the smallest with v^l >= identities
     balanced: bool = True             # k-means with a capacity; without it identities may share a code
@@ -154,6 +156,7 @@ CHOICES = dict(backbone=BACKBONES, protocol=PROTOCOLS, method=METHODS, rule=BOTH
                precision=('auto', 'float32', 'bfloat16', 'float16'))
 RANGES = dict(
     min_images=(1, 10**6), left_out=(0, 1), identities=(2, 10**9), shots=(1, 10**6), minority=(0, 0.99),
+    degraded=(0, 1), wrong_labels=(0, 0.99),
     images_per_identity=(1, 10**4), alpha=(0, 1e6), pull=(0, 1e3), structure_batch=(2, 10**6),
     gamma_start=(1e-9, 1e9), xi=(0, 1), power=(0, 100), whisker=(0, 1e9), sample_rate=(1e-6, 1),
     lr_backbone=(0, 100),
@@ -229,8 +232,11 @@ def check_combination(recipe):
         raise ValueError(f'exclude = {recipe.exclude!r} names files of a folder in data; synthetic faces are no files')
     if recipe.pairs is not None and recipe.protocol in (*TWINS, 'syn_all_pairs'):
         raise ValueError(f'protocol = {recipe.protocol!r} brings its own pairs; leave out pairs = {recipe.pairs!r}')
-    if recipe.minority and (recipe.data != 'synthetic' or recipe.protocol):
+    if recipe.minority and (recipe.data != 'synthetic' or recipe.protocol not in (None, 'syn_all_pairs')):
         raise ValueError(f'minority = {recipe.minority} goes with synthetic data and its own pairs')
+    for name in ('degraded', 'wrong_labels'):
+        if getattr(recipe, name) and recipe.data != 'synthetic':
+            raise ValueError(f'{name} = {getattr(recipe, name)} goes with synthetic data, whose faces it spoils')
     if recipe.sample_rate < 1 and method.head != 'softmax':
         raise ValueError(f'sample_rate = {recipe.sample_rate} goes with a softmax over class weights; '
                          f'{recipe.method!r} has none')
@@ -405,7 +411,7 @@ def recipe_json(recipe:Recipe)->str:
 
 # %% ../../nbs/60_training/10_recipe.ipynb #19eb1297
 ADDED = dict( # field that came later = its value under which a run is what it was before
-    exclude=None,
+    exclude=None, degraded=0.0, wrong_labels=0.0,
     freeze=None, lr_backbone=1.0, decay_norms=True, optimizer='sgd',
     pull=None, isa_pixels='clean', structure_batch=None, entropy_rule='paper', sign_rule='paper', mixture_rule='paper',
     score_rule='paper', fallback=False, blur_scaled=False, train_gamma=None, gamma_start='one', gamma_step='absolute',

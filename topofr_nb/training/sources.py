@@ -25,6 +25,7 @@ from ..data.synthetic import SyntheticFaces, render_cache
 from ..files import cache_folder
 from .reading import FaceBatches
 from .recipe import Recipe
+from .spoiled import SpoiledFaces
 
 # %% ../../nbs/60_training/25_sources.ipynb #1b5aa68f
 MEMORY_LIMIT = 4*2**30 # bytes of pixels that are held in memory
@@ -53,6 +54,7 @@ class LongTail(Dataset):
 def _open_synthetic(recipe):
     "Procedural faces, drawn into the cache when they are loaded"
     tail = synthetic_faces(recipe)
+    if recipe.degraded or recipe.wrong_labels: return _open_spoiled(recipe, tail)
     said = 'procedural faces'
     if recipe.minority: said += f', {recipe.minority:.0%} of the people with {MINORITY_SHOTS} images only'
     def draw(progress):
@@ -61,6 +63,18 @@ def _open_synthetic(recipe):
     return FaceBatches(tail, said, draw if _fits(tail, recipe) else None)
 
 def _fits(images, recipe): return len(images)*3*recipe.image_size**2 <= MEMORY_LIMIT
+
+def _open_spoiled(recipe, tail):
+    "Procedural faces of which some are degraded or mislabelled"
+    spoiled = SpoiledFaces(tail, recipe.degraded, recipe.wrong_labels, recipe.seed)
+    said = f'procedural faces, {recipe.degraded:.0%} degraded, {recipe.wrong_labels:.0%} under a wrong label'
+    def draw(progress):
+        cache = cache_folder(recipe.cache, recipe.out_dir)
+        drawn, poor = (render_cache(faces, cache, progress) for faces in (tail.faces, spoiled.poor))
+        pixels = np.array(drawn[tail.kept])
+        pixels[spoiled.degraded] = poor[tail.kept[spoiled.degraded]]
+        return pixels, {}
+    return FaceBatches(spoiled, said, draw if _fits(spoiled, recipe) else None)
 
 # %% ../../nbs/60_training/25_sources.ipynb #74684916
 def synthetic_faces(recipe:Recipe # resolved, or anything with its sizes
