@@ -53,6 +53,10 @@ def test_every_notebook_and_module_has_a_page(site):
         for public in module.public: assert f'id="{public.full}"' in page, public.full
 
 
+def test_the_first_page_shows_the_picture(site):
+    assert "<img" in (site / "index.html").read_text(encoding="utf-8").split('id="start"')[0]
+
+
 def test_prose_is_linked_and_hidden_cells_are_not_shown(site):
     page = (site / "40_losses" / "30_ptsa.html").read_text(encoding="utf-8")
     assert 'href="../api/' in page

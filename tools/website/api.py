@@ -62,8 +62,9 @@ def page(module, headings, names):
         return re.sub(r"(?<![`\\}])`([^`]+)`(?!`)", found, text)
 
     source = module.path.relative_to(root).as_posix()
+    shown = [one.name for one in sorted(module.public, key=lambda one: one.kind == "data")[:3]]
     lines = [f"# {module.name.removeprefix('topofr_nb.')}", "", f"> {prose(one_line(module.said))}", "",
-             f"```python\nfrom {module.name} import {', '.join(one.name for one in module.public[:3])}\n```", "",
+             f"```python\nfrom {module.name} import {', '.join(shown)}\n```", "",
              f"Lesson: [{title}](/{module.notebook.as_posix()}). Module: `{source}`, generated from it.", "",
              f"```{{py:module}} {module.name}\n```", ""]
     for one in module.public:
