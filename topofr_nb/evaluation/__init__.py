@@ -7,21 +7,30 @@ __all__ = ['score_groups', 'tar_all_pairs', 'Comparison', 'compare_pairs', 'mcne
            'fold_accuracy', 'kfold_accuracy', 'val_at_far', 'rank1', 'score_identification', 'OnnxModel', 'check_mfr',
            'export_onnx', 'score', 'Embedder', 'identification', 'score_templates', 'template_features',
            'template_pair_scores', 'TarAtFar', 'Verification', 'binomial_interval', 'hardest_pairs', 'roc_curve',
-           'tar_at_far', 'verify', 'Rate', 'Result', 'find_doubt', 'Overlap', 'check_overlap', 'show_overlap']
+           'tar_at_far', 'verify', 'Rate', 'Result', 'find_doubt', 'Overlap', 'check_overlap', 'show_overlap',
+           'Calibration', 'calibrate', 'held_out_error', 'show_reliability', 'FolderScores', 'iso_table',
+           'score_folder', 'show_det', 'Threshold', 'carry', 'choose_threshold', 'load_threshold', 'network_digest',
+           'save_threshold', 'show_carried', 'Verifier', 'Index', 'storage_loss']
 
 # %% ../../nbs/50_evaluation/90_public.ipynb #9cf07afb
 from .all_pairs import score_groups, tar_all_pairs
 from .compare import Comparison, compare_pairs, mcnemar
 from .eigenfaces import Eigenfaces
 from .embed import Embedder, embed
+from .calibration import Calibration, calibrate, held_out_error, show_reliability
+from .folder_scores import FolderScores, iso_table, score_folder, show_det
 from .folds import FoldAccuracy, fold_accuracy, kfold_accuracy, val_at_far
 from .identification import rank1, score_identification
+from .index import Index, storage_loss
 from .onnx import OnnxModel, check_mfr, export_onnx
 from .overlap import Overlap, check_overlap, show_overlap
 from .results import Rate, Result, binomial_interval, find_doubt
 from .score import score
 from .templates import identification, score_templates, template_features, template_pair_scores
+from .threshold import (
+    Threshold, carry, choose_threshold, load_threshold, network_digest, save_threshold, show_carried)
 from .verification import TarAtFar, Verification, hardest_pairs, roc_curve, tar_at_far, verify
+from .verifier import Verifier
 
 # %% ../../nbs/50_evaluation/90_public.ipynb #ef72f376
 _all_ = ['score_groups', 'tar_all_pairs', 'Comparison', 'compare_pairs', 'mcnemar', 'Eigenfaces', 'embed',
@@ -31,4 +40,8 @@ _all_ = ['score_groups', 'tar_all_pairs', 'Comparison', 'compare_pairs', 'mcnema
          'identification', 'score_templates', 'template_features', 'template_pair_scores', 'TarAtFar',
          'Verification', 'binomial_interval',
          'hardest_pairs', 'roc_curve', 'tar_at_far', 'verify', 'Rate', 'Result', 'find_doubt', 'Overlap',
-         'check_overlap', 'show_overlap']
+         'check_overlap', 'show_overlap',
+         'Calibration', 'calibrate', 'held_out_error', 'show_reliability',
+         'FolderScores', 'iso_table', 'score_folder', 'show_det',
+         'Threshold', 'carry', 'choose_threshold', 'load_threshold', 'network_digest', 'save_threshold', 'show_carried',
+         'Verifier', 'Index', 'storage_loss']
