@@ -7,7 +7,7 @@ __all__ = ['Photo', 'as_face', 'Match', 'as_threshold', 'Verifier']
 
 # %% ../../nbs/50_evaluation/72_verifier.ipynb #c7106026
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
