@@ -83,7 +83,8 @@ def measure_discrepancy(run:Run)->dict[str, list]:
     return found | dict(unseen_bottleneck=[end['unseen_bottleneck']])
 
 # %% ../../nbs/70_report/08_measured.ipynb #fc10707a
-SEPARATION = ('gap', 'robust_gap', 'overlap', 'd_prime', 'inf_positive', 'sup_negative', 'low_positive', 'high_negative')
+SEPARATION = ('gap', 'robust_gap', 'overlap', 'd_prime', 'inf_positive', 'sup_negative', 'low_positive',
+              'high_negative')
 
 def measure_separation(run:Run)->dict[str, list]:
     "How far all pairs of unseen people come apart along training"
@@ -142,8 +143,10 @@ def measure_centres(run:Run, # with a minority
     return dict(minority_cosine=mean_cosine(weight[tail.first:]), majority_cosine=mean_cosine(weight[:tail.first]))
 
 # %% ../../nbs/70_report/08_measured.ipynb #12930e94
-MEASURED = dict(discrepancy=measure_discrepancy, separation=measure_separation, sds=measure_sds, centres=measure_centres)
-NUMBERS = dict(discrepancy=('train_raw', 'train_scaled', 'unseen_raw', 'unseen_scaled', 'gap_scaled', 'unseen_bottleneck'),
+MEASURED = dict(discrepancy=measure_discrepancy, separation=measure_separation, sds=measure_sds,
+                centres=measure_centres)
+NUMBERS = dict(discrepancy=('train_raw', 'train_scaled', 'unseen_raw', 'unseen_scaled', 'gap_scaled',
+                            'unseen_bottleneck'),
                separation=SEPARATION, sds=('clean', 'degraded', 'wrong', 'degraded_minus_clean', 'wrong_minus_clean'),
                centres=('minority_cosine', 'majority_cosine')) # of each
 
