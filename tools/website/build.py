@@ -3,6 +3,7 @@
 Nothing is executed and no page asks another host. `--only data losses` builds the pages whose names contain these parts, for a quick look.
 """
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -114,15 +115,29 @@ def sources(out, only=(), address=""):
         if path.is_file() and path not in MADE: path.unlink()
 
 
+def explorer_pages():
+    "Folder of the explorers as pages that need no kernel, and their titles; made anew when the package has changed"
+    try: from topofr_nb.explore.pages import write_pages
+    except ImportError: return None, {}
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted((root / "topofr_nb").rglob("*.py")))).hexdigest()[:16]
+    folder = root / "data" / "cache" / "explorers" / digest
+    titles = folder / "titles.json"
+    if not titles.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        made = {Path(path).name: title for title, path in write_pages(folder).values()}
+        titles.write_text(json.dumps(made), encoding="utf-8")
+    return folder, json.loads(titles.read_text(encoding="utf-8"))
+
+
 def explorers(out):
-    "Explorers as pages that need no kernel, below out/extra; the page that lists them, or nothing where the package has none"
-    try: from topofr_nb.explore.static import write_pages
-    except ImportError: return ""
-    folder = out / "extra" / "explorers"
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = [f'| <a href="explorers/{name}">{title}</a> | {said} |' for name, title, said in write_pages(folder)]
+    "Copy the explorers below out/extra; the page that lists them, or nothing where the package has none"
+    folder, titles = explorer_pages()
+    if not titles: return ""
+    target = out / "extra" / "explorers"
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(folder, target, ignore=shutil.ignore_patterns("*.json"))
     head = ["# Explorers without a kernel", "", "> Move the sliders: every state is computed already, nothing runs behind these pages.", ""]
-    return "\n".join([*head, "| explorer | |", "|---|---|", *rows, ""])
+    return "\n".join([*head, *[f'- <a href="explorers/{name}">{title}</a>' for name, title in titles.items()], ""])
 
 
 def build(out, only=(), address="", strict=True, jobs=1):
