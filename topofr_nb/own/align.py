@@ -73,6 +73,7 @@ def check_person(name:str, # of a person
                          'rename the person')
     return name
 
+# %% ../../nbs/75_own/20_align_folder.ipynb #fad50631
 def read_names(path:str|Path # CSV with the header photo,person
               )->dict[str, str]: # photograph, relative to the folder -> person
     "Who is in which photograph, from a list"
