@@ -188,7 +188,9 @@ def _remove_dead(home):
     "Remove what writers that have ended left in a `.partial` folder"
     for place in home.iterdir() if home.is_dir() else ():
         with suppress(InUse, OSError):
-            if not (place/'.owner').exists() and time.time() - place.stat().st_mtime < 60: continue # just being made
+            owner = place/'.owner'
+            signed = owner.exists() and owner.stat().st_size
+            if not signed and time.time() - place.stat().st_mtime < 60: continue # just being made
             with FileLock(place/'.owner'): shutil.rmtree(place)
 
 # %% ../nbs/05_files.ipynb #62dc2bf0

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ELEMENTS_AT_ONCE', 'world', 'run_processes', 'own_rows', 'gather_rows', 'gather_batch', 'sum_over_processes',
-           'split_logsumexp']
+           'max_over_processes', 'split_logsumexp']
 
 # %% ../../nbs/40_losses/15_collectives.ipynb #7576c519
 import inspect, subprocess, sys, tempfile, textwrap
@@ -125,6 +125,11 @@ def sum_over_processes(x:torch.Tensor, # any shape, the same in every process
                       )->torch.Tensor: # the sum, in every process, with gradient
     "Add up what the processes hold"
     return x if world()[1] == 1 else _Sum.apply(x)
+
+# %% ../../nbs/40_losses/15_collectives.ipynb #107ad48b
+def max_over_processes(value:float)->float:
+    "The largest of what the processes have"
+    return value if world()[1] == 1 else _reduced(torch.tensor(value, dtype=torch.float64), dist.ReduceOp.MAX).item()
 
 # %% ../../nbs/40_losses/15_collectives.ipynb #5743218d
 ELEMENTS_AT_ONCE = 2**20 # of the logits: 4 MiB in float32

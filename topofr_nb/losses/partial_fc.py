@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 
 from ..core import seeded_generator
 from .collectives import gather_batch, own_rows, split_logsumexp, sum_over_processes, world
-from .margins import ArcFace, Margin, at_least_float32, check_batch, cosines
+from .margins import ArcFace, Margin, at_least_float32, check_batch, cosines, softplus
 
 # %% ../../nbs/40_losses/20_partial_fc.ipynb #20b6dd92
 def drawn_classes(labels:torch.Tensor, # (n,) int64 of the global batch
@@ -125,7 +125,7 @@ class SpreadSoftmax(NamedTuple):
         "Cross-entropy; with `negatives`, these stand beside the other identities"
         others = self.others
         if negatives is not None and len(negatives): others = torch.logaddexp(others, negatives.to(others).logsumexp(0))
-        return F.softplus(others - self.target)
+        return softplus(others - self.target)
 
 # %% ../../nbs/40_losses/20_partial_fc.ipynb #94a0175f
 def _spread_softmax(features, rows, place, margin):

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from .collectives import split_logsumexp
-from .margins import at_least_float32, check_batch, cosines
+from .margins import at_least_float32, check_batch, cosines, softplus
 
 # %% ../../nbs/40_losses/50_unpg.ipynb #56b01c34
 def in_batch_negatives(features:torch.Tensor, # (n, d), any length
@@ -44,4 +44,4 @@ def unpg_loss(logits:torch.Tensor,    # (n, C) scaled logits of a margin head, t
     with torch.autocast(logits.device.type, enabled=False):
         target, others = split_logsumexp(logits, labels[:, None])
         if len(negatives): others = torch.logaddexp(others, (scale*negatives.to(logits.dtype)).logsumexp(0))
-        return F.softplus(others - target[:, 0])
+        return softplus(others - target[:, 0])

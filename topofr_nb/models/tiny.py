@@ -64,5 +64,5 @@ class Tiny(nn.Module):
                )->torch.Tensor:       # (b, embedding_size) float32 features, not normalised
         x = self.stages(self.stem(x))
         with torch.autocast(x.device.type, enabled=False):
-            pooled = (x.float()*self.pool).sum((2, 3))
+            pooled = (x.to(self.pool.dtype)*self.pool).sum((2, 3))
             return self.features(self.fc(self.bn(pooled)))

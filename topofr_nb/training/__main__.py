@@ -6,11 +6,12 @@
 __all__ = ['REFUSED', 'recipe_from_arguments', 'main']
 
 # %% ../../nbs/60_training/60_command.ipynb #355be75b
-import argparse, dataclasses, json, sys
+import argparse, dataclasses, json, os, sys
 from typing import get_args
 
 from ..files import InUse
 from .loop import NonFiniteLoss, Stopped, train
+from .processes import LostProcess
 from .recipe import Recipe, make_recipe
 
 # %% ../../nbs/60_training/60_command.ipynb #9c41b255
@@ -44,7 +45,7 @@ def _leave(sentence, code):
     sys.exit(code)
 
 # %% ../../nbs/60_training/60_command.ipynb #a1faf5cb
-REFUSED = (ValueError, FileNotFoundError, NonFiniteLoss, InUse, OSError)
+REFUSED = (ValueError, FileNotFoundError, NonFiniteLoss, InUse, LostProcess, OSError)
 
 def main():
     "Train, print the scores; one line and a failure for input that cannot be used"
@@ -52,7 +53,7 @@ def main():
     except REFUSED as error: sys.exit(f'{type(error).__name__}: {error}')
     except Stopped as stop: _leave(str(stop), stop.code)
     except KeyboardInterrupt: _leave('interrupted; run this again to go on from the last checkpoint', 130)
-    print(json.dumps(dict(folder=str(run.folder)) | run.scores, indent=1))
+    if int(os.environ.get('RANK', 0)) == 0: print(json.dumps(dict(folder=str(run.folder)) | run.scores, indent=1))
 
 # %% ../../nbs/60_training/60_command.ipynb #244635c7
 if __name__ == '__main__' and '__file__' in globals(): main()

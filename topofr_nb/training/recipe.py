@@ -8,7 +8,7 @@ __all__ = ['PLACE', 'BLOCKS', 'BOTH', 'CHOICES', 'RANGES', 'CPU_TRAIN_SECONDS', 
            'TrainingFields', 'ScoringFields', 'PlaceFields', 'checked_value', 'kinds_of', 'check_fields',
            'check_combination', 'Recipe', 'make_checked', 'make_recipe', 'method_defaults', 'piece_defaults',
            'schedule_defaults', 'size_defaults', 'half_precision', 'has_half_precision', 'warn_of_emulation', 'resolve',
-           'recipe_json', 'run_id']
+           'recipe_json', 'depends_on_processes', 'run_id']
 
 # %% ../../nbs/60_training/10_recipe.ipynb #4ed8f74a
 import dataclasses, hashlib, json, math, os, warnings
@@ -71,6 +71,7 @@ class PieceFields:
     isa_variant: str|None = None      # "symmetric" (paper), "sorted" (released), or another of VARIANTS
     isa_normalise: str|None = None    # "none" (eq. 2 as printed), "released", "mean" or "fitted"
     isa_pixels: str|None = None       # pixels that ISA compares with: "clean" (paper) or "perturbed" (released)
+    scope: str = 'global'             # whose samples ISA, SDE, UNPG, pairs compare: "global" batch, or each "process"
     structure_batch: int|None = None  # samples that ISA, mixture and signs see together; None: the batch; released: 128
     entropy_rule: str|None = None     # g log g ("paper") or g log(g + 1e-5) ("released")
     sign_rule: str|None = None        # signs of entropies: at random ("paper"), minus on even indices ("released")
@@ -100,7 +101,7 @@ class TrainingFields:
     backbone: str = 'tiny'            # key of BACKBONES: r18 r34 r50 r100 r200 mbf vit_t vit_s vit_b tiny
     image_size: int = 112             # pixels, square
     embedding_size: int = 512         # length of a feature
-    batch_size: int|None = None       # images per step; paper: 128 per GPU
+    batch_size: int|None = None       # images per step, of all processes together; paper: 128 per GPU
     epochs: int|None = None           # passes over the data
     max_steps: int|None = None        # stop after so many steps; None: all epochs
     lr: float|None = None             # learning rate at the start; paper: 0.1 at 4 x 128
@@ -116,6 +117,7 @@ class TrainingFields:
     freeze: str|None = None           # "all but head", "until layer3" (included); None: everything is trained
     lr_backbone: float = 1.0          # learning rate of the backbone, as a factor of lr
     decay_norms: bool = True          # weight decay of norms and biases too, as in the papers
+    sync_bn: bool = False             # batch norm over all processes; papers: each process by itself
     seed: int = 0                     # of everything random
     keep_every: int|None = None       # keep the backbone of every so many steps in runs/<id>/steps
 
@@ -138,6 +140,7 @@ class PlaceFields:
     resume: bool = True               # go on from the last checkpoint of the same recipe
     checkpoint_seconds: float = 60.0  # a checkpoint is renewed after so many seconds
     other_code: str = 'refuse'        # an unfinished run of other source code: "refuse", or "go on"
+    processes: int = 1                # that train this run together; torchrun's own number counts where it is used
     device: str = 'auto'              # "auto", "cpu", "cuda", "cuda:1", "mps"
     workers: int = 0                  # processes that read images
     read_timeout: float = 600.0       # seconds without an image after which the run ends
@@ -153,7 +156,7 @@ CHOICES = dict(backbone=BACKBONES, protocol=PROTOCOLS, method=METHODS, rule=BOTH
                gamma_start=('one', 'matched'), gamma_step=('absolute', 'relative'),
                isa_variant=VARIANTS, isa_normalise=NORMALISE, crop=CROPS, form=FORMATS, on_corrupt=('raise', 'skip'),
                lr_decay=('polynomial', 'cosine', 'step'), optimizer=('sgd', 'adamw'), flip=('sum', 'concat', 'none'),
-               precision=('auto', 'float32', 'bfloat16', 'float16'))
+               precision=('auto', 'float32', 'bfloat16', 'float16', 'float64'), scope=('global', 'process'))
 RANGES = dict(
     min_images=(1, 10**6), left_out=(0, 1), identities=(2, 10**9), shots=(1, 10**6), minority=(0, 0.99),
     degraded=(0, 1), wrong_labels=(0, 0.99),
@@ -165,7 +168,7 @@ RANGES = dict(
     batch_size=(2, 10**6), epochs=(1, 10**6), max_steps=(1, 10**9),
     lr=(0, 100), lr_power=(0, 10), warmup=(0, 1), momentum=(0, 0.9999),
     weight_decay=(0, 1), clip=(1e-9, 1e12), seed=(0, 2**62), keep_every=(1, 10**9), protocol_size=(1, 10**8),
-    eval_pairs=(20, 10**8), eval_seconds=(1, 10**7), checkpoint_seconds=(0, 1e6), workers=(0, 1024),
+    eval_pairs=(20, 10**8), eval_seconds=(1, 10**7), checkpoint_seconds=(0, 1e6), workers=(0, 1024), processes=(1, 10**4),
     read_timeout=(1, 1e6))
 
 # %% ../../nbs/60_training/10_recipe.ipynb #c80bdccc
@@ -411,12 +414,17 @@ def recipe_json(recipe:Recipe)->str:
 
 # %% ../../nbs/60_training/10_recipe.ipynb #19eb1297
 ADDED = dict( # field that came later = its value under which a run is what it was before
-    exclude=None, degraded=0.0, wrong_labels=0.0,
+    exclude=None, scope='global', sync_bn=False, degraded=0.0, wrong_labels=0.0,
     freeze=None, lr_backbone=1.0, decay_norms=True, optimizer='sgd',
     pull=None, isa_pixels='clean', structure_batch=None, entropy_rule='paper', sign_rule='paper', mixture_rule='paper',
     score_rule='paper', fallback=False, blur_scaled=False, train_gamma=None, gamma_start='one', gamma_step='absolute',
 )
 SWITCHES = dict(rule='paper') # fields that only set others, which count in their place; the value stands in every id
+
+# %% ../../nbs/60_training/10_recipe.ipynb #674f8424
+def depends_on_processes(recipe:Recipe)->bool:
+    "Whether another number of processes gives other weights"
+    return recipe.scope == 'process' or not recipe.sync_bn
 
 # %% ../../nbs/60_training/10_recipe.ipynb #0693d23b
 def run_id(recipe:Recipe,       # resolved
@@ -427,5 +435,6 @@ def run_id(recipe:Recipe,       # resolved
     fields = dataclasses.asdict(recipe)
     counted = [name for name in fields if name not in outside and (name not in ADDED or fields[name] != ADDED[name])]
     what = {name: fields[name] for name in counted} | SWITCHES
+    if recipe.processes > 1 and depends_on_processes(recipe): what['processes'] = recipe.processes
     digest = hashlib.sha256(json.dumps([__version__, what, fingerprint], sort_keys=True).encode()).hexdigest()
     return f'{recipe.backbone}-{recipe.method}-{digest[:8]}'

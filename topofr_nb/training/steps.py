@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['LARGE_WEIGHT', 'ABOVE_CHANCE', 'LEAST_STEPS', 'build_model', 'prepare_batch', 'structure_parts', 'hard_posteriors',
-           'sample_weights', 'embed_batch', 'alignment', 'gradient_norms', 'weight_by_pull', 'batch_losses',
-           'gradient_ratio', 'learning_rate', 'margin_now', 'make_optimizer', 'descend', 'training_step',
-           'untrained_loss', 'question_run']
+           'sample_weights', 'embed_batch', 'alignment', 'gradient_norms', 'weight_by_pull', 'of_all_rows',
+           'own_weights', 'joint_alignment', 'batch_losses', 'gradient_ratio', 'learning_rate', 'margin_now',
+           'make_optimizer', 'share_infinities', 'descend', 'logged_parts', 'training_step', 'untrained_loss',
+           'question_run']
 
 # %% ../../nbs/60_training/20_steps.ipynb #5129331a
 import copy, math
@@ -15,14 +16,17 @@ import torch
 from torch import nn
 
 from ..core import seeded_generator
-from ..data.perturb import BLUR_SIZE, random_flip, random_structure_perturbation, to_float
-from ..losses.margins import MarginHead
+from ..data.perturb import (
+    BLUR_SIZE, apply_flips, apply_perturbations, draw_flips, draw_perturbations, to_float)
+from ..losses.collectives import gather_rows, own_rows, sum_over_processes, world
+from ..losses.margins import MarginHead, at_least_float32
 from ..losses.partial_fc import PartialFC
 from ..losses.ptsa import isa_loss
 from ..losses.row_adamw import RowAdamW
-from ..losses.row_sgd import RowSGD, clip_gradients
+from ..losses.row_sgd import RowSGD, average_gradients, clip_gradients
 from ..losses.sde import fit_gum, sign_entropy, structure_damage_score
 from ..models import create_backbone
+from .batch_norm import sync_batch_norm
 from .freeze import parameter_groups
 from .gamma import last_norm
 from .heads import head_losses, make_head
@@ -41,19 +45,26 @@ def build_model(recipe:Recipe,   # resolved
         backbone = create_backbone(recipe.backbone, recipe.embedding_size, recipe.image_size)
         if recipe.train_gamma is not None: last_norm(backbone).weight.requires_grad_(recipe.train_gamma)
         head = make_head(recipe, num_classes, table)
-    return nn.ModuleDict(dict(backbone=backbone, head=head))
+    if recipe.sync_bn: sync_batch_norm(backbone)
+    model = nn.ModuleDict(dict(backbone=backbone, head=head))
+    return model.double() if recipe.precision == 'float64' else model
 
 # %% ../../nbs/60_training/20_steps.ipynb #11baefe3
 def prepare_batch(images:torch.Tensor, # (n, 3, h, w) uint8, on the device
                   recipe:Recipe,
                   step:int,            # 0, 1, ...
+                  total:int=None,      # rows of the batch of all processes; None: these images are all of it
                  )->tuple[torch.Tensor, torch.Tensor]: # clean and perturbed batch, (n, 3, h, w) in -1..1
     "Normalise, flip, perturb"
-    clean = random_flip(to_float(images), seeded_generator(recipe.seed, 'flip', step))
+    own = slice(None) if total is None else own_rows(total)
+    n = len(images) if total is None else total
+    clean = to_float(images)
+    if recipe.precision == 'float64': clean = clean.double()
+    clean = apply_flips(clean, draw_flips(n, seeded_generator(recipe.seed, 'flip', step))[own])
     if not METHODS[recipe.method].perturb: return clean, clean
+    drawn = draw_perturbations(n, clean.shape[2:], recipe.xi, seeded_generator(recipe.seed, 'perturb', step))
     blur_scale = clean.shape[-1]/BLUR_SIZE if recipe.blur_scaled else 1.
-    return clean, random_structure_perturbation(clean, recipe.xi, seeded_generator(recipe.seed, 'perturb', step),
-                                                blur_scale)
+    return clean, apply_perturbations(clean, drawn.part(own), blur_scale)
 
 # %% ../../nbs/60_training/20_steps.ipynb #369174f8
 def structure_parts(batch:torch.Tensor, # (n, ...)
@@ -66,9 +77,11 @@ def structure_parts(batch:torch.Tensor, # (n, ...)
 def hard_posteriors(entropy:torch.Tensor, # (n,) of each prediction, in nats
                     recipe:Recipe,
                     step:int,
+                    first:int=0,          # place of the first of them in the batch of all processes
                    )->torch.Tensor:       # (n,) 0..1
     "Probability of being a hard sample, by a mixture on each part of the batch"
     draw = seeded_generator(recipe.seed, 'sign', step)
+    torch.rand(first, generator=draw)
     signed = [sign_entropy(part, draw, recipe.sign_rule) for part in structure_parts(entropy, recipe)]
     return torch.cat([fit_gum(part, recipe.mixture_rule).hard_posterior for part in signed])
 
@@ -77,24 +90,25 @@ def sample_weights(entropy:torch.Tensor,     # (n,) of each prediction, in nats
                    target_prob:torch.Tensor, # (n,) probability of the true identity
                    recipe:Recipe,
                    step:int,
+                   first:int=0,              # place of the first of them in the batch of all processes
                   )->torch.Tensor:           # (n,) without gradient, 0..2**power
     "Weight of each sample's loss by the method: none, focal, gum or sds"
     kind = METHODS[recipe.method].weight
     if kind == 'none': return torch.ones_like(target_prob)
     hard = torch.zeros_like(target_prob)
-    if kind != 'focal': hard = hard_posteriors(entropy, recipe, step).to(target_prob)
+    if kind != 'focal': hard = hard_posteriors(entropy, recipe, step, first).to(target_prob)
     sure = torch.zeros_like(target_prob) if kind == 'gum' else target_prob
     return structure_damage_score(hard, sure, recipe.power, recipe.score_rule)
 
 # %% ../../nbs/60_training/20_steps.ipynb #9db768fc
 def embed_batch(backbone:nn.Module,
                 images:torch.Tensor, # (n, 3, h, w) in -1..1
-                precision:str,       # "float32", "bfloat16", "float16"
-               )->torch.Tensor:      # (n, d) float32
+                precision:str,       # "float32", "bfloat16", "float16", "float64"
+               )->torch.Tensor:      # (n, d) float32 or float64
     "Features of a batch, the network in the given precision"
     half = precision in ('bfloat16', 'float16')
     with torch.autocast(images.device.type, dtype=getattr(torch, precision), enabled=half): features = backbone(images)
-    return features.float()
+    return at_least_float32(features)
 
 # %% ../../nbs/60_training/20_steps.ipynb #2a29004c
 def alignment(clean:torch.Tensor,     # (n, 3, h, w) in -1..1
@@ -112,8 +126,9 @@ def alignment(clean:torch.Tensor,     # (n, 3, h, w) in -1..1
 def gradient_norms(features:torch.Tensor, # (n, d)
                    *losses:torch.Tensor,  # 0-d each, graph alive
                   )->list[torch.Tensor]:  # 0-d each
-    "Length of each loss's gradient at the features; the graph stays"
-    return [torch.autograd.grad(loss, features, retain_graph=True)[0].norm() for loss in losses]
+    "Length of each loss's gradient at the features of all processes; the graph stays"
+    norms = [torch.autograd.grad(loss, features, retain_graph=True)[0].norm() for loss in losses]
+    return norms if world()[1] == 1 else [sum_over_processes(norm.square()).sqrt() for norm in norms]
 
 # %% ../../nbs/60_training/20_steps.ipynb #170b986b
 def weight_by_pull(features:torch.Tensor, # (n, d)
@@ -125,26 +140,60 @@ def weight_by_pull(features:torch.Tensor, # (n, d)
     plain, aligned = gradient_norms(features, loss_cls, loss_sa)
     return torch.where(aligned > 0, pull*plain/aligned.clamp_min(1e-30), 0.)
 
-# %% ../../nbs/60_training/20_steps.ipynb #b2c45050
+# %% ../../nbs/60_training/20_steps.ipynb #fd6a7b62
+def of_all_rows(mean:torch.Tensor, # over rows of this process
+                rows:int,          # how many
+                total:int=None,    # rows of all processes; None: as many in each
+               )->torch.Tensor:    # its average over the processes is the mean over all rows
+    "A mean, weighted by the part of the batch that it is of"
+    processes = world()[1]
+    return mean if processes == 1 or total is None else mean*(processes*rows/total)
+
+# %% ../../nbs/60_training/20_steps.ipynb #2eac47ab
+def own_weights(entropy:torch.Tensor,     # (N,) of all processes
+                target_prob:torch.Tensor, # (N,)
+                recipe:Recipe,
+                step:int,
+               )->torch.Tensor:           # (n,) of this process's rows
+    "Weights of the own samples, compared with those of the scope"
+    own = own_rows(len(entropy))
+    if recipe.scope == 'global': return sample_weights(entropy, target_prob, recipe, step)[own]
+    return sample_weights(entropy[own], target_prob[own], recipe, step, own.start)
+
+# %% ../../nbs/60_training/20_steps.ipynb #8a630b9a
+def joint_alignment(clean:torch.Tensor,     # (n, 3, h, w) in -1..1
+                    perturbed:torch.Tensor, # (n, 3, h, w) in -1..1
+                    features:torch.Tensor,  # (n, d) of the perturbed images
+                    recipe:Recipe,          # resolved
+                    total:int=None,         # rows of all processes; None: as many in each
+                   )->torch.Tensor:         # 0-d; its average over the processes is L_sa
+    "L_sa of the whole batch, or of this process's part of it"
+    if recipe.scope == 'process':
+        return of_all_rows(alignment(clean, perturbed, features, recipe), len(clean), total)
+    pixels = gather_rows(clean if recipe.isa_pixels == 'clean' else perturbed, total)
+    return alignment(pixels, pixels, gather_rows(features, total), recipe)
+
+# %% ../../nbs/60_training/20_steps.ipynb #6673c65e
 def batch_losses(model:nn.ModuleDict,
                  clean:torch.Tensor,     # (n, 3, h, w) in -1..1
                  perturbed:torch.Tensor, # (n, 3, h, w) in -1..1
                  labels:torch.Tensor,    # (n,) int64
                  recipe:Recipe,          # resolved
                  step:int,
+                 total:int=None,         # rows of all processes; None: as many in each
                 )->dict:                 # features, loss, loss_cls, loss_sa (in its scale), alpha, sds (mean weight)
-    "L = L_cls + alpha L_sa of one batch"
+    "L = L_cls + alpha L_sa of one batch; in several processes, their average is"
     method = METHODS[recipe.method]
     features = embed_batch(model['backbone'], perturbed, recipe.precision)
-    losses, evidence = head_losses(model['head'], features, labels, recipe)
-    weights = torch.ones_like(losses) if method.weight == 'none' else sample_weights(*evidence(), recipe, step)
-    loss_cls = (weights*losses).mean()
+    losses, evidence = head_losses(model['head'], features, labels, recipe, total)
+    weights = torch.ones_like(losses) if method.weight == 'none' else own_weights(*evidence(), recipe, step)
+    loss_cls = of_all_rows((weights*losses).mean(), len(labels), total)
     loss_sa = torch.zeros_like(loss_cls)
     alpha = recipe.alpha or 0.
-    if method.align: loss_sa = alignment(clean, perturbed, features, recipe)
+    if method.align: loss_sa = joint_alignment(clean, perturbed, features, recipe, total)
     if method.align and recipe.pull is not None: alpha = weight_by_pull(features, loss_cls, loss_sa, recipe.pull)
     return dict(features=features, loss=loss_cls + alpha*loss_sa, loss_cls=loss_cls, loss_sa=loss_sa, alpha=alpha,
-                sds=weights.mean())
+                sds=of_all_rows(weights.mean(), len(labels), total))
 
 # %% ../../nbs/60_training/20_steps.ipynb #0be6deda
 def gradient_ratio(parts:dict,   # from `batch_losses`, graph alive
@@ -183,6 +232,12 @@ def make_optimizer(model:nn.ModuleDict,
         return RowAdamW(groups, recipe.lr, (recipe.momentum, 0.999), recipe.weight_decay)
     return RowSGD(groups, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
 
+# %% ../../nbs/60_training/20_steps.ipynb #ef164f75
+def share_infinities(scaler, optimizer): # torch.amp.GradScaler after `unscale_`, torch.optim.Optimizer
+    "What one process has found to be infinite, all have"
+    if world()[1] == 1: return
+    for found in scaler._found_inf_per_device(optimizer).values(): found.copy_(sum_over_processes(found))
+
 # %% ../../nbs/60_training/20_steps.ipynb #62ea16d2
 def descend(loss:torch.Tensor, # 0-d, graph alive
             model:nn.ModuleDict,
@@ -190,19 +245,33 @@ def descend(loss:torch.Tensor, # 0-d, graph alive
             clip:float,        # largest gradient norm
             scaler=None,       # torch.amp.GradScaler for float16
            )->torch.Tensor:    # 0-d, gradient norm before the clipping
-    "Backward, clip, move"
+    "Backward, average over the processes, clip, move"
     optimizer.zero_grad(set_to_none=True)
+    parameters = list(model.parameters())
     if scaler is None:
         loss.backward()
-        grad_norm = clip_gradients(list(model.parameters()), clip)
+        average_gradients(parameters)
+        grad_norm = clip_gradients(parameters, clip)
         optimizer.step()
         return grad_norm
     scaler.scale(loss).backward()
+    average_gradients(parameters)
     scaler.unscale_(optimizer)
-    grad_norm = clip_gradients(list(model.parameters()), clip)
+    share_infinities(scaler, optimizer)
+    grad_norm = clip_gradients(parameters, clip)
     scaler.step(optimizer)
     scaler.update()
     return grad_norm
+
+# %% ../../nbs/60_training/20_steps.ipynb #03678ad7
+def logged_parts(parts:dict # from `batch_losses`
+                )->dict:    # name -> 0-d tensor without gradient
+    "Losses of the whole batch, for the log"
+    found = {name: torch.as_tensor(value).detach() for name, value in parts.items() if name != 'features'}
+    processes = world()[1]
+    if processes == 1: return found
+    together = torch.stack([value.to(parts['loss']) for value in found.values()])
+    return dict(zip(found, (sum_over_processes(together)/processes).unbind()))
 
 # %% ../../nbs/60_training/20_steps.ipynb #7836241a
 def training_step(model:nn.ModuleDict,
@@ -214,22 +283,23 @@ def training_step(model:nn.ModuleDict,
                   steps:int,               # of the whole training
                   scaler=None,             # torch.amp.GradScaler for float16
                   measure:bool=False,      # also compute `gradient_ratio` and the discrepancy
+                  total:int=None,          # rows of the batch of all processes; None: these are all of it
                  )->dict:                  # of 0-d tensors and floats, for the metrics
     "One step of SGD on one batch"
     lr = learning_rate(recipe, step/steps)
     margin = getattr(model['head'], 'margin', None)
     if margin is not None: margin.m = margin_now(recipe, step/steps)
     for group in optimizer.param_groups: group['lr'] = lr*group.get('factor', 1.)
-    clean, perturbed = prepare_batch(images, recipe, step)
-    parts = batch_losses(model, clean, perturbed, labels, recipe, step)
+    clean, perturbed = prepare_batch(images, recipe, step, total)
+    parts = batch_losses(model, clean, perturbed, labels, recipe, step, total)
     ratio = discrepancy = math.nan
     if measure:
         ratio = gradient_ratio(parts, parts['alpha'])
-        discrepancy = isa_loss(clean, parts['features'].detach(), normalise='mean')
+        everyone = gather_rows(parts['features'].detach(), total)
+        discrepancy = isa_loss(gather_rows(clean, total), everyone, normalise='mean')
     grad_norm = descend(parts['loss'], model, optimizer, recipe.clip, scaler)
-    logged = {name: torch.as_tensor(value).detach() for name, value in parts.items() if name != 'features'}
-    return logged | dict(ratio=ratio, discrepancy=discrepancy, grad_norm=grad_norm, lr=lr,
-                         margin=math.nan if margin is None else margin.m)
+    return logged_parts(parts) | dict(ratio=ratio, discrepancy=discrepancy, grad_norm=grad_norm, lr=lr,
+                                      margin=math.nan if margin is None else margin.m)
 
 # %% ../../nbs/60_training/20_steps.ipynb #c358dec1
 def untrained_loss(head:nn.Module)->float|None: # None for heads without class weights
@@ -251,9 +321,10 @@ LEAST_STEPS = 20   # before which a loss says nothing: it may still be on its wa
 def question_run(model:nn.ModuleDict,
                  rows:list,     # of the metrics, in order: "loss_cls", "sds"
                  recipe:Recipe, # resolved
+                 largest:float|None=None, # weight of all processes; None: of this model
                 )->str:         # sentence, empty where nothing is odd
     "Whether a finished run has diverged without a number that is not finite"
-    largest = max(parameter.detach().abs().max().item() for parameter in model.parameters())
+    if largest is None: largest = max(parameter.detach().abs().max().item() for parameter in model.parameters())
     last = rows[-max(len(rows)//10, 1):]
     loss = sum(row['loss_cls']/max(row['sds'], 1e-9) for row in last)/len(last)
     chance = untrained_loss(model['head'])

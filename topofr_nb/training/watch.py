@@ -13,6 +13,7 @@ from contextlib import suppress
 import torch
 from torch import nn
 
+from ..losses.collectives import max_over_processes
 from .recipe import METHODS, Recipe
 
 # %% ../../nbs/60_training/35_watch.ipynb #3f983de2
@@ -60,7 +61,8 @@ def all_finite(model:nn.Module)->bool:
 # %% ../../nbs/60_training/35_watch.ipynb #31a56005
 def largest_weight(model:nn.Module)->float:
     "Largest absolute weight"
-    return max((float(p.detach().abs().max()) for p in model.parameters() if p.numel()), default=0.)
+    largest = (float(p.detach().abs().max()) for p in model.parameters() if p.numel())
+    return max_over_processes(max(largest, default=0.))
 
 # %% ../../nbs/60_training/35_watch.ipynb #6a60f971
 def not_finite(broken:dict,  # from `Watch.broken`, or with the step alone
