@@ -9,7 +9,6 @@ __all__ = ['INIT_BLOCK', 'drawn_classes', 'first_weights', 'ClassShard', 'Spread
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
 

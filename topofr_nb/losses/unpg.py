@@ -7,7 +7,6 @@ __all__ = ['in_batch_negatives', 'box_whisker', 'unpg_loss']
 
 # %% ../../nbs/40_losses/50_unpg.ipynb #0d4f22bf
 import torch
-import torch.nn.functional as F
 
 from .collectives import split_logsumexp
 from .margins import at_least_float32, check_batch, cosines, softplus

@@ -43,6 +43,7 @@ class BatchNorm1d(_Together, nn.BatchNorm1d): "Over all processes"
 # %% ../../nbs/60_training/17_batch_norm.ipynb #8c390cad
 class BatchNorm2d(_Together, nn.BatchNorm2d): "Over all processes"
 
+# %% ../../nbs/60_training/17_batch_norm.ipynb #4f620dfa
 TOGETHER = {nn.BatchNorm1d: BatchNorm1d, nn.BatchNorm2d: BatchNorm2d}
 
 def sync_batch_norm(network:nn.Module)->nn.Module: # the same module

@@ -103,7 +103,7 @@ def keep_previous(path:str|Path # of a checkpoint that will be replaced
 def is_row_table(name:str, tensor:torch.Tensor,
                  shape:tuple, # of the head's weight: (identities, d)
                 )->bool:
-    "Whether a tensor of a checkpoint has a row for each identity of the head: its weight, or an optimizer's table of it"
+    "Whether a tensor has a row for each identity of the head: its weight, or an optimizer's table of it"
     return f'.{name}'.endswith('.head.weight') and tensor.shape[:1] == tuple(shape)[:1]
 
 # %% ../../nbs/60_training/12_checkpoints.ipynb #0822527b
@@ -136,7 +136,7 @@ def save_checkpoint(path:str|Path,
                     recipe:Recipe,
                     step:int,            # number of finished steps
                     scaler=None,         # torch.amp.GradScaler of a float16 run
-                    shards:dict=MappingProxyType({}), # file with rows of the head -> its SHA-256; they are left out here
+                    shards:dict=MappingProxyType({}), # file with rows of the head, left out here -> its SHA-256
                    )->Path:
     "Write aside, keep the previous one, then rename: a reader finds a whole checkpoint at any moment"
     tensors = model.state_dict() | optimizer_tensors(model, optimizer)

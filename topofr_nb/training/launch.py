@@ -58,12 +58,14 @@ class Follower:
 
 # %% ../../nbs/60_training/38_launch.ipynb #15a593de
 KINDS = TOLD | {kind.__name__: kind for kind in (LostProcess, NothingLearned)}
-_OWN_WORDS = re.compile(r'[WEIF]\d{4} |Traceback|\s|=|-{3}|torch\.distributed|Root Cause|Failures|Setting OMP|\[rank|\*{3}|$')
+_OWN_WORDS = re.compile(r'[WEIF]\d{4} |Traceback|\s|=|-{3}|torch\.distributed|Root Cause|Failures|Setting OMP|\[rank|\*{3}|'
+                        r'$')
 
 def said_of_run(line:str)->bool:
     "Whether a line is about the run, and not torchrun's"
     return not _OWN_WORDS.match(line)
 
+# %% ../../nbs/60_training/38_launch.ipynb #7ceb6768
 def told_error(lines:list[str])->Exception|None: # None where no line tells an error
     "The error that process 0 told last"
     for line in reversed(lines):
@@ -103,7 +105,8 @@ def train_processes(run:Run,              # prepared, its recipe with the number
     reader.start()
     size = recipe.batch_size or 1
     try:
-        with Bar(total=(steps or 0)*size, initial=(follower.last + 1)*size, unit=' images', disable=not progress) as bar:
+        known = (follower.last + 1)*size
+        with Bar(total=(steps or 0)*size, initial=known, unit=' images', disable=not progress) as bar:
             ended = False
             while not ended:
                 ended = process.poll() is not None
@@ -117,4 +120,5 @@ def train_processes(run:Run,              # prepared, its recipe with the number
         raise Stopped(f'stopped at step {follower.last + 1}; run this again to go on', signal.SIGINT) from None
     reader.join(10)
     if process.returncode == 0: return run
-    raise told_error(lines) or RuntimeError(f'the processes ended with status {process.returncode}: {" ".join(lines[-3:])}')
+    end = f'the processes ended with status {process.returncode}: {" ".join(lines[-3:])}'
+    raise told_error(lines) or RuntimeError(end)

@@ -29,6 +29,8 @@ from ..evaluation.score import forget_features, score
 from ..files import FolderLock, content_digest, runs_folder, writable_folder, write_aside
 from ..losses.collectives import world
 from ..models import create_backbone
+
+# %% ../../nbs/60_training/40_loop.ipynb #3c20140d
 from .checkpoints import (
     Checkpoint, NonFiniteWeights, load_backbone, load_checkpoint, load_newest, previous_path, restore, save_backbone)
 from .freeze import freeze_parts, frozen_names, train_mode
@@ -38,8 +40,8 @@ from .launch import train_processes
 from .methods import METHODS, check_partners
 from .order import RunOrder
 from .processes import (
-    Elsewhere, agree, all_or_none, check_alike, first_alone, from_first, gather_texts, joined, local_device, naming_lost,
-    share_error, started_processes)
+    Elsewhere, agree, all_or_none, check_alike, first_alone, from_first, gather_texts, joined, local_device,
+    naming_lost, share_error, started_processes)
 from .reading import BadImage, FaceBatches, batches
 from .recipe import Recipe, resolve, run_id
 from .runs import (
@@ -331,7 +333,8 @@ class Log:
         self.listener, self.waited = listener if _first() else None, 0.
         self.start = self.last = time.time()
         self.logged, self.every = job.first, LOG_EVERY[job.plan.device.type]
-        self.bar = Bar(total=job.plan.steps*size, initial=job.first*size, unit=' images', disable=not (progress and _first()),
+        shown = progress and _first()
+        self.bar = Bar(total=job.plan.steps*size, initial=job.first*size, unit=' images', disable=not shown,
                        mininterval=0.5 if sys.stderr.isatty() or in_notebook() else 5)
 
     def due(self, step): return step % self.every == 0 or step == self.job.plan.steps - 1

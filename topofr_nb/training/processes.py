@@ -115,6 +115,7 @@ def lost_processes()->list[int]: # ranks; [0] also where the meeting place itsel
 # %% ../../nbs/60_training/36_processes.ipynb #ac6b19cf
 class LostProcess(RuntimeError): "A process of the run is gone; the message names it"
 
+# %% ../../nbs/60_training/36_processes.ipynb #aded7014
 def lost_sentence(lost:list[int])->str: # from `lost_processes`, not empty
     "Who is gone, and what to do"
     names = f'process {lost[0]} is' if len(lost) == 1 else f'processes {", ".join(map(str, lost))} are'
@@ -217,6 +218,7 @@ def check_alike(facts:dict, # name -> JSON value that must be equal everywhere
             differ = [name for name in facts if theirs.get(name) != facts[name]]
             if not differ: continue
             more = f' (and {len(differ) - 1} more)' if len(differ) > 1 else ''
-            raise ValueError(f'process {rank} on {where} has {differ[0]} = {theirs.get(differ[0])!r}, process 0 on {host} '
-                             f'has {facts[differ[0]]!r}{more}; all processes need the same')
+            name = differ[0]
+            raise ValueError(f'process {rank} on {where} has {name} = {theirs.get(name)!r}, process 0 on {host} has '
+                             f'{facts[name]!r}{more}; all processes need the same')
     all_or_none(lambda: compare() if world()[0] == 0 else None)

@@ -168,7 +168,8 @@ RANGES = dict(
     batch_size=(2, 10**6), epochs=(1, 10**6), max_steps=(1, 10**9),
     lr=(0, 100), lr_power=(0, 10), warmup=(0, 1), momentum=(0, 0.9999),
     weight_decay=(0, 1), clip=(1e-9, 1e12), seed=(0, 2**62), keep_every=(1, 10**9), protocol_size=(1, 10**8),
-    eval_pairs=(20, 10**8), eval_seconds=(1, 10**7), checkpoint_seconds=(0, 1e6), workers=(0, 1024), processes=(1, 10**4),
+    eval_pairs=(20, 10**8), eval_seconds=(1, 10**7), checkpoint_seconds=(0, 1e6), workers=(0, 1024),
+    processes=(1, 10**4),
     read_timeout=(1, 1e6))
 
 # %% ../../nbs/60_training/10_recipe.ipynb #c80bdccc

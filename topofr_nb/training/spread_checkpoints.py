@@ -30,7 +30,8 @@ def named_shards(path:str|Path # of a checkpoint
                 )->set[str]:   # file names
     "The shards that a checkpoint file names; none where it cannot be read"
     try:
-        with safe_open(path, framework='pt') as file: return set(json.loads((file.metadata() or {}).get('shards', '{}')))
+        with safe_open(path, framework='pt') as file: header = file.metadata() or {}
+        return set(json.loads(header.get('shards', '{}')))
     except (OSError, SafetensorError, ValueError): return set()
 
 # %% ../../nbs/60_training/37_spread_checkpoints.ipynb #1b5d836a

@@ -1,0 +1,218 @@
+"""The same recipe by 1, 2, 3 and 4 processes: the same losses, the same weights, one sentence for an error, no step lost to a kill.
+
+Processes are forked from one interpreter (`many.py`), meet through gloo and train a tiny net on a few drawn people.
+PROCESS_KILLS sets the number of kills under torchrun (default 3).
+"""
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from checkout import root
+
+small = dict(image_size=32, embedding_size=16, identities=7, shots=6, batch_size=13, max_steps=20, eval_pairs=20, sync_bn=True,
+             lr=0.02)
+methods = {
+    "arcface": dict(method="arcface"),
+    "topofr": dict(method="topofr"),
+    "unpg": dict(method="unpg"),
+    "gif": dict(method="gif"),
+    "partial_fc": dict(method="arcface", sample_rate=0.3),
+    "magface": dict(method="magface"),
+}
+worlds = (1, 2, 3, 4)
+program = str(Path(__file__).with_name("many.py"))
+
+
+def run_jobs(jobs, folder):
+    "Exit statuses by job and rank; what each said is in its files"
+    (folder / "jobs.json").write_text(json.dumps(jobs))
+    done = subprocess.run([sys.executable, program, str(folder / "jobs.json")], capture_output=True, text=True, timeout=900,
+                          cwd=root)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def job(folder, name, processes, values, **more):
+    return dict(processes=processes, said=str(folder / name), values={**small, "cache": str(folder / "cache"),
+                                                                      "out_dir": str(folder / name) + ".runs", **values}) | more
+
+
+def said(job, rank): return Path(f"{job['said']}.{rank}").read_text().strip()
+
+
+def run_folder(job):
+    folder, = Path(job["values"]["out_dir"]).glob("tiny-*")
+    return folder
+
+
+def state(folder):
+    "Weights and buffers by name, rows of the head joined; losses by step"
+    from topofr_nb.losses.head_shards import open_shards, read_rows
+    from topofr_nb.training.checkpoints import load_checkpoint
+    from topofr_nb.training.runs import read_metrics
+    held = load_checkpoint(folder / "last.safetensors")
+    tensors = {name: tensor for name, tensor in held.tensors.items() if name.startswith(("backbone", "head"))}
+    if held.shards:
+        files = open_shards([folder / name for name in held.shards], held.num_classes, held.recipe.embedding_size)
+        tensors["head.weight"] = read_rows(files, "weight", 0, held.num_classes)
+    tensors = {name: tensor.double() for name, tensor in tensors.items() if tensor.is_floating_point()}
+    return tensors, torch.tensor([row["loss"] for row in read_metrics(folder / "metrics.jsonl")], dtype=torch.float64)
+
+
+def gap(found, expected):
+    "Largest differences of the losses and of the weights, relative to the largest number of a tensor (at least 1e-3)"
+    weights, losses = found
+    assert weights.keys() == expected[0].keys()
+    size = {name: tensor.abs().max().clamp_min(1e-3) for name, tensor in expected[0].items()}
+    by_tensor = [((weights[name] - tensor).abs().max() / size[name]).item() for name, tensor in expected[0].items()]
+    return ((losses - expected[1]).abs() / expected[1].abs()).max().item(), max(by_tensor)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    "All runs of the equality test, made in one interpreter"
+    folder = tmp_path_factory.mktemp("processes")
+    jobs = {(name, precision, n): job(folder, f"{name}-{precision}-{n}", n, {**values, "precision": precision})
+            for name, values in methods.items() for precision in ("float64", "float32") for n in worlds
+            if precision == "float64" or n in (1, 3)}
+    jobs |= {("scope", n): job(folder, f"scope-{n}", n, dict(method="topofr", batch_size=14, scope="process",
+                                                             precision="float64")) for n in (2,)}
+    jobs["parts"] = job(folder, "parts", 1, dict(method="topofr", batch_size=14, structure_batch=7, precision="float64"))
+    statuses = run_jobs(list(jobs.values()), folder)
+    for one, status in zip(jobs.values(), statuses): assert set(status) == {0}, (one, said(one, 0))
+    return jobs
+
+
+@pytest.mark.parametrize("name", methods)
+def test_equal_to_one_process(name, trained):
+    expected = state(run_folder(trained[name, "float64", 1]))
+    assert len(expected[1]) == 20
+    for n in worlds[1:]:
+        found = state(run_folder(trained[name, "float64", n]))
+        assert max(gap(found, expected)) < 1e-9, (n, gap(found, expected))
+    found = state(run_folder(trained[name, "float32", 3]))
+    losses, weights = gap(found, state(run_folder(trained[name, "float32", 1])))
+    assert losses < 1e-5 and weights < 1e-4, (losses, weights)
+
+
+def test_the_run_has_one_name(trained):
+    names = {run_folder(trained["arcface", "float64", n]).name for n in worlds}
+    assert len(names) == 1
+
+
+def test_scope_process_is_structure_batch(trained):
+    "Two processes that compare their own rows are one process that compares halves"
+    assert max(gap(state(run_folder(trained["scope", 2])), state(run_folder(trained["parts"])))) < 1e-9
+
+
+def test_another_number_of_processes_goes_on(tmp_path):
+    "Three processes are stopped half-way by their length; two go on; a shard that is lost is told"
+    jobs = [job(tmp_path, "whole", 1, dict(method="arcface", keep_every=None))]
+    half = job(tmp_path, "half", 3, dict(method="arcface"), checkpoint_seconds=0)
+    statuses = run_jobs([*jobs, half], tmp_path)
+    assert statuses == [[0], [0, 0, 0]]
+    folder = run_folder(half)
+    shards = sorted(folder.glob("head.*-of-00003.safetensors"))
+    assert len(shards) == 6, "two sets, of the last checkpoint and the one before"
+    (folder / "scores.json").unlink()
+    (folder / "last.safetensors").unlink()  # stands at the checkpoint before, step 19
+    again = job(tmp_path, "half", 2, dict(method="arcface"))
+    assert run_jobs([again], tmp_path) == [[0, 0]]
+    assert max(gap(state(folder), state(run_folder(jobs[0])))) < 1e-4
+    for shard in folder.glob("head.*-of-00003.safetensors"): shard.unlink()
+    for shard in list(folder.glob("head.*-of-00002.safetensors"))[:1]: shard.unlink()
+    (folder / "scores.json").unlink()
+    assert run_jobs([again], tmp_path) == [[1, 1]]
+    assert "lacks its shard" in said(again, 0)
+    assert said(again, 1) == ""
+
+
+refused = {
+    "batch": (3, dict(batch_size=5), {}, "batch_size = 5 is too small for 3 processes"),
+    "people": (4, dict(identities=3, shots=12), {}, "the training set has 3 people, fewer than the 4 processes"),
+    "recipes": (2, {}, {"1": dict(lr=0.5)}, "has lr = 0.5, process 0"),
+    "number": (2, dict(processes=3), {}, "processes = 3, but torchrun started 2"),
+    "folder": (2, {}, {}, "is in use"),
+}
+
+
+def test_bad_input_is_one_sentence(tmp_path):
+    from topofr_nb.files import FolderLock
+    jobs = {name: job(tmp_path, name, n, values, of=of) for name, (n, values, of, _) in refused.items()}
+    first = {**jobs["folder"], "values": {**jobs["folder"]["values"], "max_steps": 2}}
+    jobs["folder"] = first
+    assert run_jobs([{**first, "said": str(tmp_path / "first")}], tmp_path) == [[0, 0]]
+    (run_folder(first) / "scores.json").unlink()
+    with FolderLock(run_folder(first)): statuses = dict(zip(jobs, run_jobs(list(jobs.values()), tmp_path)))
+    for name, (n, _, _, sentence) in refused.items():
+        assert statuses[name] == [1]*n, (name, statuses[name], said(jobs[name], 0))
+        assert sentence in said(jobs[name], 0), said(jobs[name], 0)
+        assert "\n" not in said(jobs[name], 0)
+        assert [said(jobs[name], rank) for rank in range(1, n)] == [""]*(n - 1)
+
+
+def test_unlike_versions(tmp_path):
+    "A node with another torch: the facts differ, process 0 says so"
+    from topofr_nb.losses.collectives import run_processes
+    found = run_processes(other_torch, (2,))[2]
+    assert "has torch = '0.1'" in found[0] and found[1] == "Elsewhere: 1"
+
+
+def other_torch():
+    import torch
+    from topofr_nb.losses.collectives import world
+    from topofr_nb.training.loop import prepare
+    from topofr_nb.training.recipe import make_recipe
+    if world()[0]: torch.__version__ = "0.1"
+    try: prepare(make_recipe(image_size=32, identities=7, shots=6, batch_size=14, max_steps=2), progress=False)
+    except BaseException as error: return f"{type(error).__name__}: {error}"
+
+
+def torchrun(values, restarts):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "3", "--max-restarts", str(restarts),
+               "-m", "topofr_nb.training"]
+    options = [part for name, value in values.items() for part in (f"--{name}", str(value))]
+    return subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=root)
+
+
+def workers(parent):
+    "Processes that torchrun has started, by its id"
+    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True).stdout
+    return [int(line) for line in listed.split()]
+
+
+def test_killed_under_torchrun(tmp_path):
+    "kill -9 of one of three processes at random moments; torchrun restarts; the end is that of the undisturbed run, to the bit"
+    kills, draw = int(os.environ.get("PROCESS_KILLS", 3)), random.Random(0)
+    values = {**small, "method": "topofr", "sample_rate": 0.5, "max_steps": 60*kills, "checkpoint_seconds": 0.05,
+              "cache": str(tmp_path / "cache")}
+    del values["sync_bn"]  # each process by itself, as in the papers
+    whole = torchrun({**values, "out_dir": str(tmp_path / "whole")}, 0)
+    assert whole.wait(900) == 0, whole.stderr.read()[-3000:]
+    broken = torchrun({**values, "out_dir": str(tmp_path / "broken")}, kills + 1)
+    done = 0
+    while broken.poll() is None and done < kills:
+        logs = list((tmp_path / "broken").glob("*/metrics.jsonl"))
+        steps = len(logs[0].read_text().splitlines()) if logs else 0
+        started = workers(broken.pid)
+        if len(started) == 3 and steps > 60*done + draw.randrange(50):
+            os.kill(draw.choice(started), signal.SIGKILL)
+            done += 1
+            while workers(broken.pid) == started: time.sleep(0.1)
+        time.sleep(0.05)
+    out, err = broken.communicate(timeout=1800)
+    assert broken.returncode == 0, err[-3000:]
+    assert done == kills
+    first, second = (next((tmp_path / name).glob("tiny-*")) for name in ("whole", "broken"))
+    assert first.name == second.name
+    a, b = state(first), state(second)
+    assert [name for name in a[0] if not torch.equal(a[0][name], b[0][name])] == []
+    assert torch.equal(a[1], b[1])
+    assert len(json.loads((second / "environment.json").read_text())) > kills // 2
