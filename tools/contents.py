@@ -29,6 +29,10 @@ PATHS = {
     "Train on my data": (
         "What forms of training faces are read, how photographs are aligned, and the notebook that trains.",
         ["10_data/38_formats", "10_data/30_folders", "10_data/36_align", "train", "60_training/10_recipe", "60_training/40_loop"]),
+    "Use my own photographs": (
+        "From a folder of photographs to a network that says who is on the next one, or that it is nobody known.",
+        ["75_own/20_align_folder", "75_own/10_detect", "train", "50_evaluation/53_folder_scores", "50_evaluation/59_threshold",
+         "50_evaluation/72_verifier", "50_evaluation/74_index"]),
     "Score my model": (
         "A network of your own or somebody else's, as a checkpoint, an ONNX file or a function.",
         ["evaluate", "50_evaluation/60_onnx", "10_data/40_protocols/50_formats", "50_evaluation/20_verification",
@@ -40,7 +44,7 @@ PATHS = {
     "Reproduce a table": (
         "Published beside measured, with the scale of each.",
         ["70_report/10_published", "80_reproduce/topofr/table3_ablation", "80_reproduce/unpg/public", "80_reproduce/gif/main",
-         "90_benchmarks/persistence"]),
+         "70_report/16_verdicts", "90_benchmarks/persistence"]),
     "Add something": (
         "A margin, a pair loss, a backbone, a format, a protocol, a table: one cell and one row each.",
         ["95_extend/10_margin", "95_extend/20_pair_loss", "95_extend/30_backbone", "95_extend/40_format", "95_extend/50_protocol",
