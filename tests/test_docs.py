@@ -131,6 +131,17 @@ def test_commands_of_the_data_pages():
                 assert public.exists(f"{module}.{name}") or f"{module}.{name}" in public.modules or module == "topofr_nb.data.protocols", (command, name)
 
 
+def test_equations_lead_to_functions():
+    "Every name on the page of equations is public, and TopoFR's numbered equations are those that docstrings name"
+    text = (root / "docs" / "equations.md").read_text(encoding="utf-8")
+    public = names.Names(names.modules())
+    named = re.findall(r"`([\w.]+)`", text)
+    assert len(named) >= 15
+    for name in named: assert public.find(name, {}), f"{name} on the page of equations is no public name"
+    numbers = {number for module in public.modules.values() for one in module.public for number in re.findall(r"TopoFR, eq\. (\d+)", one.said)}
+    assert numbers and numbers <= set(re.findall(r"\| eq\. (\d+)", text))
+
+
 def test_spelling():
     "Words that neither the dictionary nor docs/words.txt has"
     found = spelling.unknown()
