@@ -69,8 +69,8 @@ modules_of = {}
 def edit_button(app, name, template, context, doctree):
     path = edited(name) if repository else None
     if path:
-        context["header_buttons"].append({"type": "link", "url": f"{repository}/edit/main/{path}", "content": "",
-                                          "text": "", "tooltip": "Edit this page", "icon": "fas fa-pencil-alt", "label": "edit-button"})
+        context["header_buttons"].append({"type": "link", "url": f"{repository}/edit/main/{path}", "text": "",
+                                          "tooltip": "Edit this page", "icon": "fas fa-pencil-alt", "label": "edit-button"})
 
 
 def site_tree(env):
