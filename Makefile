@@ -14,7 +14,7 @@ unexport JUPYTER_PATH PYTHONPATH PYTHONHOME
 # The caller's mirror is kept, find-links are not: pip would prefer a CPU-only torch of the same version lying there.
 PIP := PIP_USER=0 PIP_FIND_LINKS=.venv/no-links PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 
-.PHONY: help install train test fuzz lab docs style reproduce-smoke export readme lock clean
+.PHONY: help install train test fuzz lab docs style reproduce-smoke verify-results export readme lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo 'make style            how the notebooks are written: cells, lines, lessons'
 	@echo 'make fuzz             100,000 damaged records and verification sets; ARGS="--inputs 1000000 --seed 1"'
 	@echo 'make reproduce-smoke  every notebook of nbs/80_reproduce, at smoke scale'
+	@echo 'make verify-results   draw rows of the ledger, train them again, compare; N=10 draws ten'
 	@echo 'make lock             resolve requirements.lock anew (needs the package index)'
 	@echo 'make install          only the set-up that the others do by themselves'
 	@echo 'make clean            remove what tools left behind; .venv and runs/ stay'
@@ -68,6 +69,10 @@ fuzz: .venv/.installed
 
 reproduce-smoke: .venv/.installed
 	@$(BIN)/pytest -n 2 -m reproduce $(ARGS)
+
+N ?= 3
+verify-results: .venv/.installed
+	@$(BIN)/python -m topofr_nb.report.verify --rows $(N) $(ARGS)
 
 style: .venv/.installed
 	@$(BIN)/python tests/style.py $(ARGS)
