@@ -7,7 +7,7 @@ __all__ = ['DIRECTIONS', 'SCORES', 'EXTRA', 'GATES', 'SUPPORTS', 'OPPOSITE', 'EQ
            'UNFINISHED', 'VERDICTS', 'FEWEST_SEEDS', 'Claim', 'parse_gate', 'read_claims', 'value_of',
            'experiment_rows', 'seed_values', 'gate_value', 'closed_gate', 'decide', 'holm', 'Judgement',
            'measure_claim', 'judge', 'verdict_table', 'count_verdicts', 'plot_verdicts', 'design_sentence',
-           'findings_table']
+           'paper_findings', 'findings_table']
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #59809843
 import csv, math, re
@@ -297,7 +297,7 @@ def plot_verdicts(judgements:Sequence[Judgement],
     labels = [f'{x.claim.a} − {x.claim.b}, {x.claim.measure}' if x.claim.b else f'{x.claim.a}, {x.claim.measure}'
               for x in shown]
     unit = 'percentage points' if all(x.claim.rate for x in shown) else 'difference in the units of the measure'
-    ax.set(yticks=range(len(shown)), yticklabels=labels, ylim=(len(shown) - 0.5, -0.5), title=title,
+    ax.set(yticks=range(len(shown)), yticklabels=labels, ylim=(max(len(shown), 1) - 0.5, -0.5), title=title,
            xlabel=f'{unit}; grey: does not matter' if shown else 'nothing is measured yet')
     return fig
 
@@ -312,6 +312,25 @@ def design_sentence(claim:Claim, regime:str,
     enough = 'enough for' if least <= claim.matters else 'more than'
     return (f'{counted(seeds, "seed")} with a deviation of {deviation:.2g}{unit} find a difference of '
             f'{least:.2g}{unit} in four of five attempts, {enough} the {claim.matters:g}{unit} that matter.')
+
+# %% ../../nbs/70_report/16_verdicts.ipynb #996b4666
+def paper_findings(judgements:Sequence[Judgement],
+                   paper:str, # "topofr", "unpg" or "gif"
+                  )->str:     # Markdown
+    "What a paper's claims came to, a line for each kind of outcome and regime"
+    words = {SUPPORTS: 'Held', OPPOSITE: 'Opposite sign', EQUIVALENT: 'No difference that matters',
+             UNDECIDED: 'Undecided', UNTESTABLE: 'Cannot be said'}
+    mine, lines = [x for x in judgements if x.claim.paper == paper], []
+    for regime in dict.fromkeys(x.regime for x in mine):
+        for verdict, word in words.items():
+            chosen = [x for x in mine if x.regime == regime and x.verdict == verdict]
+            said = [f'{x.claim.statement}: {x.difference}' + (f' ({x.why})' if x.why else '') for x in chosen]
+            if said: lines.append(f'- **{word}**, regime `{regime}`. {"; ".join(said)}.')
+    missing = sum(x.verdict == UNFINISHED for x in mine)
+    if missing:
+        cells = counted(missing, 'cell is', 'cells are')
+        lines.append(f'- **Not measured**: {cells} empty; the table below has the command for each.')
+    return '\n'.join(lines)
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #11c86890
 def findings_table(judgements:Sequence[Judgement]|None=None, # None: all claims in all regimes
