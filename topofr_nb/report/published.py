@@ -99,7 +99,7 @@ def as_printed(rows,           # from `published(...)`
 
 # %% ../../nbs/70_report/10_published.ipynb #570c7283
 def beside_baseline(rows, # from `published(...)`
-                   ):     # pandas.DataFrame: the rows for which there is one, with insightface's number and the gain on it
+                   ):     # pandas.DataFrame: rows for which there is one, insightface's number, the gain on it
     "Published numbers beside insightface's own of the same network, data and metric"
     same = ['training_data', 'backbone', 'metric']
     own = published('insightface')[[*same, 'value']].rename(columns=dict(value='insightface'))

@@ -80,6 +80,7 @@ def recipe_again(row:Row, **place # out_dir, cache
         fields |= {name: found[name] for name in ('data', 'people', 'pairs') if name in fields}
     return make_recipe(**fields | place)
 
+# %% ../../nbs/70_report/17_verify.ipynb #9338667a
 def verify_row(row:Row, ledger:Ledger, **place # cache
               )->Verified:
     "Train a row again in a folder of its own, and compare"
