@@ -8,8 +8,10 @@ import secrets
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from checkout import root, tools
@@ -39,22 +41,77 @@ def lab(folder, seconds=90):
     quiet_news = settings / "lab" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
     quiet_news.parent.mkdir(parents=True, exist_ok=True)
     quiet_news.write_text('{"fetchNews": "false", "checkForUpdates": false}', encoding="utf-8")
+    address = f"http://127.0.0.1:{port}"
+    with served(command, folder, environment, f"{address}/api/status?token={token}", seconds): yield address, token
+
+
+@contextmanager
+def voila(notebook, seconds=90):
+    "One notebook as an application; yields its address"
+    port = free_port()
+    settings = notebook.parent / ".voila"
+    environment = {**os.environ, "JUPYTER_CONFIG_DIR": str(settings), "JUPYTER_DATA_DIR": str(settings / "data")}
+    address = f"http://127.0.0.1:{port}"
+    command = [tools / "voila", notebook, "--no-browser", f"--port={port}"]
+    with served(command, notebook.parent, environment, f"{address}/voila/static/voila.js", seconds): yield address
+
+
+@contextmanager
+def served(command, folder, environment, alive, seconds):
+    "A server that answers at the address `alive`; it is ended afterwards"
     log = open(folder / "server.log", "w", encoding="utf-8")
     server = subprocess.Popen(list(map(str, command)), cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
-    address = f"http://127.0.0.1:{port}"
     try:
         deadline = time.time() + seconds
-        while time.time() < deadline:
-            try:
-                if urlopen(f"{address}/api/status?token={token}", timeout=5).status == 200: break
-            except OSError: time.sleep(0.3)
+        while time.time() < deadline and not answers(alive):
+            time.sleep(0.3)
             assert server.poll() is None, (folder / "server.log").read_text(encoding="utf-8")
-        yield address, token
+        yield
     finally:
         server.terminate()
         try: server.wait(20)
         except subprocess.TimeoutExpired: server.kill()
         log.close()
+
+
+def answers(address):
+    "Whether a server answers, be it that the page is unknown"
+    try: urlopen(address, timeout=5).close()
+    except HTTPError as error: return error.code == 404
+    except OSError: return False
+    return True
+
+
+@contextmanager
+def busy(count=2):
+    "Processes that compute all the time: a slow machine"
+    hands = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try: yield
+    finally:
+        for hand in hands: hand.kill()
+
+
+timed = """([explorer]) => {
+    const found = window.latencies = [];
+    let pressed = null;
+    explorer.addEventListener("keydown", () => { pressed = performance.now(); }, true);
+    new MutationObserver(() => {
+        const start = pressed;
+        if (start !== null) requestAnimationFrame(() => setTimeout(() => found.push(performance.now() - start)));
+    }).observe(explorer, { attributes: true, attributeFilter: ["data-frame"] });
+}"""
+
+
+def latencies(page, explorer, presses=8):
+    "Milliseconds from a key press on the first slider to the painted picture, sorted"
+    page.evaluate(timed, [explorer.element_handle()])
+    slider = explorer.locator("input[type=range]").first
+    slider.focus()
+    for i in range(presses):
+        page.keyboard.press("ArrowLeft" if i % 2 else "ArrowRight")
+        page.wait_for_function("(count) => window.latencies.length >= count", arg=i + 1, timeout=30_000)
+        page.wait_for_timeout(60)
+    return sorted(page.evaluate("() => window.latencies"))[:presses]
 
 
 class Seen:

@@ -133,6 +133,7 @@ function render({ model, el }) {
 
   model.on("change:frame", draw);
   el.classList.add("explorer");
+  if (form.children.length > 8) form.classList.add("explorer-many"); // short sliders, so that all fit above the picture
   el.append(form, view, status);
   draw();
 }

@@ -11,6 +11,14 @@ function nearest(name, value) {
 
 function frameOf(values) { return state.frames[Object.keys(state.grid).map((name) => nearest(name, values[name])).join(" ")]; }
 
+function take(values) {
+  const frame = frameOf(values);
+  if (!frame) return;
+  held.values = values;
+  held.picture = frame[0].replace(/@(\d+)@/g, (found, i) => state.images[i]);
+  held.status = frame[1];
+}
+
 const model = {
   get: (name) => held[name],
   set: (name, value) => { held[name] = value; held.changed = name; },
@@ -18,14 +26,9 @@ const model = {
   save_changes() {
     const clicked = held.changed === "event" && held.event.kind === "click";
     const jump = clicked ? frameOf(held.values)?.[2][held.event.key] : null;
-    const values = { ...held.values, ...jump };
-    const frame = frameOf(values);
-    if (frame) {
-      held.values = values;
-      held.picture = frame[0].replace(/@(\d+)@/g, (found, i) => state.images[i]);
-      held.status = frame[1];
-    }
+    take({ ...held.values, ...jump });
     held.frame += 1;
     listeners.forEach((listener) => listener());
   },
 };
+take(held.values);

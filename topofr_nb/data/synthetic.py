@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['IDENTITY', 'NUISANCE', 'DETAIL', 'PALETTES', 'BLOCK', 'CHUNK', 'RENDERER', 'WAIT', 'hash_key', 'hash_uniform',
-           'nuisance_ranges', 'face_factors', 'render_faces', 'SyntheticFaces', 'render_cache', 'contact_sheet']
+           'nuisance_ranges', 'face_factors', 'draw_factors', 'render_faces', 'SyntheticFaces', 'render_cache',
+           'contact_sheet']
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #5eacf27b
 import hashlib, json, math, os
@@ -483,6 +484,16 @@ def _whole(name, value, lowest):
 BLOCK = 32
 CHUNK = 8 # pictures that a thread draws, and that are painted together: a chunk's maps stay in the processor's cache
 
+# %% ../../nbs/10_data/10_synthetic.ipynb #0d123c70
+def draw_factors(factors:dict,      # name: (n,) float64, from `face_factors`, changed at will
+                 keys:torch.Tensor, # (n,) int64 of the noise, from `hash_key`
+                 image_size:int=112, # pixels, >= 16
+                )->torch.Tensor:    # (n, 3, image_size, image_size) uint8, RGB
+    "Draw faces from their numbers"
+    f = _derive(factors)
+    f.key = keys
+    return torch.cat([_render(part, image_size) for part in _split(f, CHUNK)])
+
 # %% ../../nbs/10_data/10_synthetic.ipynb #d6f380d3
 def render_faces(identities,     # (n,) whole numbers >= 0: tensor, array or list
                  shots,          # (n,) whole numbers >= 0
@@ -501,9 +512,7 @@ def render_faces(identities,     # (n,) whole numbers >= 0: tensor, array or lis
     def draw(i):
         person = ids[i:i + BLOCK]
         shot = shots[i:i + BLOCK]
-        f = _derive(face_factors(person, shot, seed, **nuisance))
-        f.key = hash_key(seed, person, shot)
-        return torch.cat([_render(part, image_size) for part in _split(f, CHUNK)])
+        return draw_factors(face_factors(person, shot, seed, **nuisance), hash_key(seed, person, shot), image_size)
     threads = torch.get_num_threads()
     none = torch.empty(0, 3, image_size, image_size, dtype=torch.uint8, device=device)
     try:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ASIDE', 'PAGE', 'slider', 'choice', 'toggle', 'kept', 'web_file', 'still', 'SharedState', 'Explorer', 'value_at',
-           'share_images', 'page']
+           'nearest', 'share_images', 'page']
 
 # %% ../../nbs/85_explore/06_widget.ipynb #d33355aa
 import json
@@ -136,6 +136,17 @@ def value_at(panel:Panel,
     if panel.log_x: return float(panel.x[0]*(panel.x[1]/panel.x[0])**across), float(value)
     return float(panel.x[0] + across*(panel.x[1] - panel.x[0])), float(value)
 
+# %% ../../nbs/85_explore/06_widget.ipynb #wgtstep1
+def nearest(values:list[float], value:float)->int:
+    "The place of the value that is closest"
+    return min(range(len(values)), key=lambda i: abs(values[i] - value))
+
+def _stepped(spec, values):
+    "A control as the page shows it"
+    if spec['kind'] != 'slider': return spec
+    told = [f'{value:.4g}' for value in values]
+    return dict(spec, low=0, high=len(values) - 1, step=1, value=nearest(values, spec['value']), options=told)
+
 # %% ../../nbs/85_explore/06_widget.ipynb #f7afcf23
 def _frames(explorer, grid):
     "Picture, sentence and what clicks do, for each combination of values"
@@ -144,15 +155,20 @@ def _frames(explorer, grid):
         chosen = {name: grid[name][i] for name, i in zip(grid, places)}
         values = {**explorer.values, **chosen}
         drawn, said = explorer.draw(**values)
-        frames[' '.join(map(str, places))] = [str(drawn), said, _jumps(explorer, drawn, values)]
+        frames[' '.join(map(str, places))] = [str(drawn), said, _jumps(explorer, drawn, values, grid)]
     return frames
 
-def _jumps(explorer, drawn, values):
+def _jumps(explorer, drawn, values, grid):
     "Key of a mark -> the values that a click on it sets"
     if explorer.act is None: return {}
     keys = {unescape(key) for key in re.findall(r'data-key="([^"]*)"', drawn)}
     found = {key: explorer.act(dict(kind='click', key=key, x=0., y=0.), **values) for key in sorted(keys)}
-    return {key: new for key, new in found.items() if new}
+    return {key: _on_page(explorer, grid, new) for key, new in found.items() if new}
+
+def _on_page(explorer, grid, values):
+    "Values as the page holds them: those of sliders are places in the grid"
+    sliders = {spec['name'] for spec in explorer.controls if spec['kind'] == 'slider'} & set(grid)
+    return {name: nearest(grid[name], value) if name in sliders else value for name, value in values.items()}
 
 # %% ../../nbs/85_explore/06_widget.ipynb #c4c41cda
 def share_images(frames:dict, # key -> [picture, ...]
@@ -185,9 +201,11 @@ def page(explorer:Explorer,
     "An explorer with frames drawn in advance"
     for name in grid: one_of('control', name, explorer.values)
     frames, images = share_images(_frames(explorer, grid))
-    start = {name: getattr(explorer, name) for name in ('values', 'picture', 'status', 'frame')}
-    shown = [spec for spec in explorer.controls if spec['name'] in grid]
-    parts = dict(start={**start, 'controls': shown}, grid=grid, frames=frames, images=images)
+    start = dict(frame=0, values=_on_page(explorer, grid, explorer.values))
+    start['controls'] = [_stepped(spec, grid[spec['name']]) for spec in explorer.controls if spec['name'] in grid]
+    sliders = {spec['name'] for spec in start['controls'] if spec['kind'] == 'slider'}
+    places = {name: list(range(len(values))) if name in sliders else values for name, values in grid.items()}
+    parts = dict(start=start, grid=places, frames=frames, images=images)
     script = web_file('explorer.js').replace('export default { render };', '')
     return PAGE.format(title=escape(title), css=web_file('explorer.css'), still=explorer.picture, script=script,
                        state=json.dumps(parts).replace('</', '<\\/'), still_model=web_file('frames.js'))
