@@ -10,7 +10,9 @@ __all__ = ['score_groups', 'tar_all_pairs', 'Comparison', 'compare_pairs', 'mcne
            'tar_at_far', 'verify', 'Rate', 'Result', 'find_doubt', 'Overlap', 'check_overlap', 'show_overlap',
            'Calibration', 'calibrate', 'held_out_error', 'show_reliability', 'FolderScores', 'iso_table',
            'score_folder', 'show_det', 'Threshold', 'carry', 'choose_threshold', 'load_threshold', 'network_digest',
-           'save_threshold', 'show_carried', 'Verifier', 'Index', 'storage_loss']
+           'save_threshold', 'show_carried', 'Verifier', 'Index', 'storage_loss', 'group_rates', 'read_column',
+           'show_groups', 'show_wrong', 'wrong_pairs', 'show_stress', 'stress_sheet', 'compare_exports',
+           'export_float16', 'export_int8', 'exports_table']
 
 # %% ../../nbs/50_evaluation/90_public.ipynb #9cf07afb
 from .all_pairs import score_groups, tar_all_pairs
@@ -20,12 +22,15 @@ from .embed import Embedder, embed
 from .calibration import Calibration, calibrate, held_out_error, show_reliability
 from .folder_scores import FolderScores, iso_table, score_folder, show_det
 from .folds import FoldAccuracy, fold_accuracy, kfold_accuracy, val_at_far
+from .group_rates import group_rates, read_column, show_groups, show_wrong, wrong_pairs
 from .identification import rank1, score_identification
 from .index import Index, storage_loss
 from .onnx import OnnxModel, check_mfr, export_onnx
 from .overlap import Overlap, check_overlap, show_overlap
+from .quantise import compare_exports, export_float16, export_int8, exports_table
 from .results import Rate, Result, binomial_interval, find_doubt
 from .score import score
+from .stress import show_stress, stress_sheet
 from .templates import identification, score_templates, template_features, template_pair_scores
 from .threshold import (
     Threshold, carry, choose_threshold, load_threshold, network_digest, save_threshold, show_carried)
@@ -44,4 +49,6 @@ _all_ = ['score_groups', 'tar_all_pairs', 'Comparison', 'compare_pairs', 'mcnema
          'Calibration', 'calibrate', 'held_out_error', 'show_reliability',
          'FolderScores', 'iso_table', 'score_folder', 'show_det',
          'Threshold', 'carry', 'choose_threshold', 'load_threshold', 'network_digest', 'save_threshold', 'show_carried',
-         'Verifier', 'Index', 'storage_loss']
+         'Verifier', 'Index', 'storage_loss',
+         'group_rates', 'read_column', 'show_groups', 'show_wrong', 'wrong_pairs', 'show_stress', 'stress_sheet',
+         'compare_exports', 'export_float16', 'export_int8', 'exports_table']
