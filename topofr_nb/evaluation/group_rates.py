@@ -7,20 +7,19 @@ __all__ = ['MIN_PEOPLE', 'read_column', 'GroupErrors', 'GroupRates', 'group_rate
 
 # %% ../../nbs/50_evaluation/54_group_rates.ipynb #76b56bee
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 
 from ..core import one_of
 from ..data.lists import first_few, read_text
 from .embed import stack_images
 from .folder_scores import FolderScores
-from .people import ErrorRates, fnmr_at, over_people, people_rate
+from .people import ErrorRates, over_people, people_rate
 from .results import Rate
 from .verification import hardest_pairs, tar_at_far
 from ..figures import COLOURS, show_rows, subplots

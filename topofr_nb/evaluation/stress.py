@@ -26,7 +26,7 @@ from .people import ErrorRates, over_people, people_rate
 from .results import Rate
 from .templates import template_pair_scores
 from .verification import tar_at_far
-from ..figures import COLOURS, show_rows, subplots
+from ..figures import COLOURS, subplots
 
 # %% ../../nbs/50_evaluation/55_stress.ipynb #dfa88cfc
 def _blurred(x, sigma):
