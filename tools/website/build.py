@@ -163,7 +163,7 @@ def main():
     parser.add_argument("--only", nargs="*", default=(), help="parts of names of notebooks")
     parser.add_argument("--repository", default=None, help="address of the repository, for 'edit this page'")
     parser.add_argument("--out", type=Path, default=root / "_docs")
-    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="processes")
     parser.add_argument("--loose", action="store_true", help="warnings are no errors; with --only links to pages that are not built")
     given = parser.parse_args()
     try: seconds = build(given.out.resolve(), given.only, repository(given.repository), not given.loose, given.jobs)
