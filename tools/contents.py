@@ -43,8 +43,8 @@ PATHS = {
          "40_losses/70_gif", "40_losses/20_partial_fc"]),
     "Reproduce a table": (
         "Published beside measured, with the scale of each.",
-        ["70_report/10_published", "80_reproduce/topofr/table3_ablation", "80_reproduce/unpg/public", "80_reproduce/gif/main",
-         "70_report/16_verdicts", "90_benchmarks/persistence"]),
+        ["80_reproduce/findings", "70_report/10_published", "80_reproduce/topofr/table3_ablation", "80_reproduce/unpg/public",
+         "80_reproduce/gif/main", "70_report/16_verdicts", "90_benchmarks/persistence"]),
     "Add something": (
         "A margin, a pair loss, a backbone, a format, a protocol, a table: one cell and one row each.",
         ["95_extend/10_margin", "95_extend/20_pair_loss", "95_extend/30_backbone", "95_extend/40_format", "95_extend/50_protocol",
