@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['OWN_PLACE', 'LOG_EVERY', 'OWN_FILES', 'MEASURE_EVERY', 'Plan', 'total_steps', 'prepare', 'batch_sentence', 'Job',
            'new_job', 'held_checkpoint', 'resume', 'save', 'broken_off', 'log_row', 'Log', 'known_skips', 'write_skips',
-           'run_steps', 'stopped', 'next_batch', 'one_step', 'scale_label', 'describe_training', 'score_run', 'train']
+           'validate', 'run_steps', 'stopped', 'next_batch', 'one_step', 'scale_label', 'describe_course',
+           'describe_training', 'score_run', 'train']
 
 # %% ../../nbs/60_training/40_loop.ipynb #e0d695bd
 import dataclasses, json, math, os, platform, shutil, sys, time
@@ -31,14 +32,19 @@ from ..losses.collectives import world
 from ..models import create_backbone
 
 # %% ../../nbs/60_training/40_loop.ipynb #3c20140d
-from .checkpoints import (
-    Checkpoint, NonFiniteWeights, load_backbone, load_checkpoint, load_newest, previous_path, restore, save_backbone)
+from .average import Average
+from .cheaper import set_up
+from topofr_nb.training.checkpoints import (
+    AVERAGED, Checkpoint, NonFiniteWeights, load_backbone, load_checkpoint, load_newest, previous_path, restore,
+    save_backbone)
+from .extend import check_parent, going_on, read_parent
 from .freeze import freeze_parts, frozen_names, train_mode
 from .gamma import start_gamma
 from .identity_table import identity_table
 from .launch import train_processes
 from .methods import METHODS, check_partners
 from .order import RunOrder
+from .pace import pace_sentence, tensorboard_listener, waiting_share
 from .processes import (
     Elsewhere, agree, all_or_none, check_alike, first_alone, from_first, gather_texts, joined, local_device,
     naming_lost, share_error, started_processes)
@@ -51,6 +57,7 @@ from .sources import find_target, open_training_data, read_target
 from .spread_checkpoints import rows_for, save_spread
 from .start import read_start, start_from, weights_file
 from .steps import build_model, make_optimizer, prepare_batch, question_run, training_step
+from .validate import Validation, course_of
 from topofr_nb.training.watch import (
     WILD, NonFiniteLoss, NothingLearned, Signals, Stopped, Watch, all_finite, largest_weight, not_finite,
     question_silence)
@@ -139,10 +146,13 @@ def _prepare(recipe, progress, content=None):
     full, reasons = resolve(recipe, device)
     with torch.device('meta'): network = create_backbone(full.backbone, full.embedding_size, full.image_size)
     frozen_names(network, full.freeze)
+    parent = read_parent(full.extends) if full.extends else None
     if full.weights: reasons['weights'] = read_start(full.weights, full).said
     target = find_target(full, progress)
     faces = open_training_data(full, target)
     full = _fit_batch(recipe, full, reasons, faces)
+    if parent: check_parent(parent, full, total_steps(full, len(faces)))
+    if full.validate_every: Validation(target, full)
     reasons['data'] = faces.said
     if target is not None: reasons['protocol'] = target.describe()
     content = fingerprint(faces, target, full, progress) if content is None else content
@@ -195,12 +205,19 @@ class Job:
     first: int = 0            # step that this start begins with
     seconds: float = 0.       # training time of earlier starts
     saved: int = 0            # step of the last checkpoint
+    average: Average|None = None # of the backbone's weights, where the recipe asks for it
     missing: list = field(default_factory=list) # [first, last] of steps without a line in the log
 
     @property
     def run(self)->Run: return self.plan.run
     @property
     def recipe(self)->Recipe: return self.plan.run.recipe
+    @property
+    def averaged(self)->dict: # name -> tensor, as in a checkpoint; empty without an average
+        return {f'{AVERAGED}.{name}': tensor for name, tensor in self.average.state.items()} if self.average else {}
+    @property
+    def scored(self)->dict: # weights of the backbone that are scored
+        return self.average.state if self.average else self.model['backbone'].state_dict()
 
 # %% ../../nbs/60_training/40_loop.ipynb #a0ebe4ae
 def _first(): return world()[0] == 0
@@ -219,13 +236,16 @@ def new_job(plan:Plan,
     start_gamma(model['backbone'], recipe, plan.first_batch)
     said += filter(None, [freeze_parts(model, recipe.freeze)])
     if said and _first(): tell(f'{plan.run.folder.name}: {"; ".join(said)}')
+    set_up(model['backbone'], recipe)
     half = recipe.precision == 'float16' and device.type == 'cuda'
-    return Job(plan, model, make_optimizer(model, recipe), torch.amp.GradScaler('cuda') if half else None)
+    average = Average(model['backbone'], recipe.ema) if recipe.ema else None
+    scaler = torch.amp.GradScaler('cuda') if half else None
+    return Job(plan, model, make_optimizer(model, recipe), scaler, average=average)
 
 # %% ../../nbs/60_training/40_loop.ipynb #ac4653aa
 LOG_EVERY = {'cpu': 1, 'cuda': 10, 'mps': 10}
-OWN_FILES = ('last*.safetensors', 'sound.safetensors', 'metrics.jsonl', 'scores.json', 'skipped.txt', 'code.json',
-             'failure.json', 'head.*.safetensors')
+OWN_FILES = ('last*.safetensors', 'best.safetensors', 'sound.safetensors', 'metrics.jsonl', 'scores.json',
+             'skipped.txt', 'code.json', 'failure.json', 'head.*.safetensors')
 
 def _check_code(run, step):
     "A run is of one code; ValueError names what has changed since it began"
@@ -260,7 +280,8 @@ def _forget(run):
 def _cut_log(job):
     "The log up to where the run goes on; note the start"
     path = job.run.folder/'metrics.jsonl'
-    rows = read_metrics(path, before=job.first)
+    begins = job.recipe.extends and not job.saved # with the lines of the run that it extends
+    rows = read_metrics(Path(job.recipe.extends)/'metrics.jsonl' if begins else path, before=job.first)
     job.missing = missing_steps(rows, job.first, LOG_EVERY[job.plan.device.type])
     job.seconds = max((row.get('seconds', 0.) for row in rows), default=0.)
     with write_aside(path) as aside: aside.write_text(''.join(json.dumps(row) + '\n' for row in rows))
@@ -276,6 +297,22 @@ def held_checkpoint(run:Run)->Checkpoint|None: # None where there is none
     name = gather_texts(held.path.name if held else '')[0]
     return all_or_none(lambda: load_checkpoint(run.folder/name) if name and not _first() else held)
 
+# %% ../../nbs/60_training/40_loop.ipynb #ccecf9e8
+def _take_over(job, held):
+    "Put a checkpoint into the job; the number of its finished steps"
+    step = restore(rows_for(held, job.model['head']), job.model, job.optimizer, job.scaler)
+    if job.average:
+        start = AVERAGED + '.'
+        names = [name for name in held.tensors if name.startswith(start)]
+        job.average.load({name.removeprefix(start): held.tensors[name] for name in names})
+    return step
+
+def _start_at_parent(job):
+    "Begin a longer training at the end of the run that it extends"
+    parent = read_parent(job.recipe.extends)
+    job.first = _take_over(job, load_checkpoint(parent.checkpoint))
+    if _first(): tell(f'{job.run.folder.name} {going_on(parent, job.recipe, job.first, job.plan.steps)}')
+
 # %% ../../nbs/60_training/40_loop.ipynb #5625ea47
 def resume(job:Job):
     "Go on from the run's checkpoint, where there is one"
@@ -283,8 +320,8 @@ def resume(job:Job):
     if not job.recipe.resume: all_or_none(lambda: _forget(run) if _first() else None)
     held = held_checkpoint(run)
     all_or_none(lambda: _check_code(run, held.step if held else 0) if _first() else None)
-    def take(): return restore(rows_for(held, job.model['head']), job.model, job.optimizer, job.scaler)
-    if held: job.first = job.saved = all_or_none(take)
+    if held: job.first = job.saved = all_or_none(lambda: _take_over(job, held))
+    elif job.recipe.extends: all_or_none(lambda: _start_at_parent(job))
     all_or_none(lambda: _cut_log(job) if _first() else None)
 
 # %% ../../nbs/60_training/40_loop.ipynb #2aea8323
@@ -295,7 +332,7 @@ def save(job:Job,
     run, sound = job.run, job.run.folder/'sound.safetensors'
     if largest_weight(job.model) > WILD and _first() and run.checkpoint.exists() and not sound.exists():
         with write_aside(sound) as aside: shutil.copyfile(run.checkpoint, aside)
-    try: save_spread(run.checkpoint, job.model, job.optimizer, job.recipe, step, job.scaler)
+    try: save_spread(run.checkpoint, job.model, job.optimizer, job.recipe, step, job.scaler, job.averaged)
     except NonFiniteWeights: raise broken_off(job, dict(step=step - 1)) from None
     job.saved = step
 
@@ -384,6 +421,19 @@ def _check(job, watch):
     if broken: raise broken_off(job, broken)
     question_silence(int(watch.silent), watch.seen, job.recipe)
 
+# %% ../../nbs/60_training/40_loop.ipynb #0d7f339b
+def validate(job:Job, validation:Validation, step:int, log:Log)->dict: # entries of the step's line in the log
+    "Verify the network where it is due, keep it where it is the best; the time does not count as training"
+    if not validation.due(step): return {}
+    start = time.time()
+    found = all_or_none(lambda: validation(job.scored, step) if _first() else {})
+    if found and validation.course.step == step + 1:
+        save_backbone(job.run.folder/'best.safetensors', job.model, job.recipe, step + 1, job.averaged)
+    validation.stop = bool(agree(int(validation.exhausted))[0])
+    log.start += time.time() - start
+    log.last += time.time() - start
+    return found
+
 # %% ../../nbs/60_training/40_loop.ipynb #e6ea7515
 def run_steps(job:Job,
               progress:bool=True,              # show a bar with images/s and the time left
@@ -397,8 +447,9 @@ def run_steps(job:Job,
     loader = batches(plan.faces, plan.order(job.first, *world()), recipe.workers, recipe.read_timeout)
     last_save, found = time.time(), iter(loader)
     train_mode(job.model, recipe.freeze)
+    validation = Validation(plan.target, recipe, plan.device, job.run.metrics)
     with Log(job, progress, listener) as log, Signals() as signals:
-        for step in range(job.first, plan.steps):
+        for step in range(job.first, job.first if validation.exhausted else plan.steps):
             asked = time.time()
             batch = next_batch(job, step, signals, found)
             log.waited += time.time() - asked
@@ -406,13 +457,16 @@ def run_steps(job:Job,
             log.bar.update(recipe.batch_size)
             late = log.due(step) and time.time() - last_save > every
             number, late, news = agree(signals.number or 0, int(late), len(loader.skipped))
-            if log.due(step):
+            if log.due(step) or validation.due(step):
                 _check(job, watch)
                 if news: _add_skips(job, skipped, loader)
-                log.write(step, result, recipe.batch_size, **dict(skipped=len(skipped)) if skipped else {})
-            if step == plan.steps - 1 or late:
+                more = dict(skipped=len(skipped)) if skipped else {}
+                log.write(step, result, recipe.batch_size, **more | validate(job, validation, step, log))
+            over = step == plan.steps - 1 or validation.exhausted
+            if over or late:
                 save(job, step + 1)
                 last_save = time.time()
+            if over: break
             if number and step < plan.steps - 1: raise stopped(job, step + 1, number)
     return watch
 
@@ -450,12 +504,13 @@ def one_step(job:Job, step:int, batch, watch:Watch, loader)->dict: # of 0-d tens
         result = training_step(job.model, job.optimizer, images, labels, recipe, step, job.plan.steps, job.scaler,
                                measure=step % MEASURE_EVERY == 0, total=total)
     except RuntimeError as error: raise loader.explain(error) from None
+    if job.average: job.average.update(step + 1)
     watch.see(step, result)
     if recipe.keep_every and (step + 1) % recipe.keep_every == 0:
         if max(agree(int(not all_finite(job.model['backbone'])))):
             raise broken_off(job, watch.broken() or dict(step=step))
         kept = job.run.folder/'steps'/f'{step + 1:07d}.safetensors'
-        if _first(): save_backbone(kept, job.model, recipe, step + 1)
+        if _first(): save_backbone(kept, job.model, recipe, step + 1, job.averaged)
     return result
 
 # %% ../../nbs/60_training/40_loop.ipynb #4906fdea
@@ -464,6 +519,21 @@ def scale_label(recipe:Recipe, faces)->str: # faces: the training set
     kind = 'synthetic faces' if recipe.data == 'synthetic' else Path(recipe.data).name
     return (f'{kind}: {faces.num_classes} identities, {len(faces)} images, {recipe.backbone} at '
             f'{recipe.image_size} px, batch {recipe.batch_size}, seed {recipe.seed}')
+
+# %% ../../nbs/60_training/40_loop.ipynb #235ac15e
+def describe_course(job:Job, rows:list)->dict: # JSON values
+    "What the log tells about pace, verifications and an early end"
+    recipe, said, course = job.recipe, {}, course_of(rows)
+    if waiting_share(rows) is not None:
+        said |= dict(waited=round(waiting_share(rows), 3), pace=pace_sentence(rows, recipe))
+    if recipe.extends: said['extends'] = Path(recipe.extends).name
+    if recipe.ema: said['weights_scored'] = f'averaged, with a memory of {recipe.ema:g}'
+    if course.best is None: return said
+    said['best'] = dict(accuracy=course.best, step=course.step, pairs=course.pairs)
+    if job.saved < job.plan.steps:
+        said['stopped_early'] = (f'at step {job.saved} of {job.plan.steps}: {course.since} verifications without a '
+                                 f'better one, on {course.pairs} of the pairs that are scored')
+    return said
 
 # %% ../../nbs/60_training/40_loop.ipynb #40a66e96
 def describe_training(job:Job, watch:Watch,
@@ -476,19 +546,19 @@ def describe_training(job:Job, watch:Watch,
     skipped = int(faces.bad.sum())
     said = dict(scale=scale_label(job.recipe, faces), training_images=len(faces),
                 training_identities=faces.num_classes,
-                images_seen=job.plan.steps*job.recipe.batch_size,
+                images_seen=job.saved*job.recipe.batch_size,
                 train_seconds=rows[-1].get('seconds') if rows else None,
                 training_doubt='; '.join(filter(None, doubts)) or None)
     if skipped: said['skipped_images'] = skipped
     if job.missing: said['missing_steps'] = job.missing
-    return said
+    return said | describe_course(job, rows)
 
 # %% ../../nbs/60_training/40_loop.ipynb #2674cc8f
 def score_run(job:Job, about:dict): # from `describe_training`
     "Score the checkpoint and write the scores"
     run, target, recipe = job.run, job.plan.target, job.recipe
     digest = content_digest(run.checkpoint, recipe.cache)
-    scores = about | dict(checkpoint_step=job.plan.steps, checkpoint_digest=digest)
+    scores = about | dict(checkpoint_step=job.saved, checkpoint_digest=digest)
     if target is not None:
         backbone, _ = load_backbone(run.checkpoint, job.plan.device)
         total = len(target)
@@ -532,6 +602,16 @@ def _locked(folder):
     try: yield
     finally: lock.release()
 
+# %% ../../nbs/60_training/40_loop.ipynb #3b3d0baf
+def _listeners(job, listener):
+    "Whoever wants the lines of the log, and TensorBoard where the recipe asks for it"
+    if not job.recipe.tensorboard or not _first(): return listener
+    board = tensorboard_listener(job.run.folder, job.first)
+    def both(row):
+        board(row)
+        if listener: listener(row)
+    return both
+
 # %% ../../nbs/60_training/40_loop.ipynb #a0100db2
 def _train(plan, progress, checkpoint_seconds, listener):
     "Train and score in a folder that is locked"
@@ -543,7 +623,7 @@ def _train(plan, progress, checkpoint_seconds, listener):
     job = new_job(plan, progress)
     resume(job)
     if job.first < plan.steps and _first(): forget_features(plan.run.folder)
-    watch = run_steps(job, progress, checkpoint_seconds, listener)
+    watch = run_steps(job, progress, checkpoint_seconds, _listeners(job, listener))
     largest = largest_weight(job.model)
     def finish():
         about = describe_training(job, watch, largest) | (dict(overlap=found.summary()) if found else {})

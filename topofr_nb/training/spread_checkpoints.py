@@ -8,6 +8,7 @@ __all__ = ['is_spread', 'named_shards', 'remove_unnamed', 'save_spread', 'rows_f
 # %% ../../nbs/60_training/37_spread_checkpoints.ipynb #ce46d5aa
 import json
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -57,6 +58,7 @@ def save_spread(path:str|Path,       # the same in every process, on a disk that
                 recipe:Recipe,
                 step:int,            # number of finished steps
                 scaler=None,         # torch.amp.GradScaler of a float16 run
+                more:dict=MappingProxyType({}), # name -> tensor, as for `save_checkpoint`
                ):
     "A checkpoint by all processes; in one process, or with a head that is not spread, one file"
     path, head = Path(path), model['head']
@@ -65,7 +67,7 @@ def save_spread(path:str|Path,       # the same in every process, on a disk that
         said = gather_texts(all_or_none(lambda: _write_shard(path, head, optimizer, step)))
         shards = dict(line.split() for line in said)
     def write():
-        save_checkpoint(path, model, optimizer, recipe, step, scaler, shards)
+        save_checkpoint(path, model, optimizer, recipe, step, scaler, shards, more)
         if shards: remove_unnamed(path.parent)
     all_or_none(lambda: write() if world()[0] == 0 else None)
 

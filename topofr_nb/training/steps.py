@@ -6,8 +6,8 @@
 __all__ = ['LARGE_WEIGHT', 'ABOVE_CHANCE', 'LEAST_STEPS', 'build_model', 'prepare_batch', 'structure_parts', 'hard_posteriors',
            'sample_weights', 'embed_batch', 'alignment', 'gradient_norms', 'weight_by_pull', 'of_all_rows',
            'own_weights', 'joint_alignment', 'batch_losses', 'gradient_ratio', 'learning_rate', 'margin_now',
-           'make_optimizer', 'share_infinities', 'descend', 'logged_parts', 'training_step', 'untrained_loss',
-           'question_run']
+           'make_optimizer', 'share_infinities', 'descend', 'descend_in_parts', 'logged_parts', 'training_step',
+           'untrained_loss', 'question_run']
 
 # %% ../../nbs/60_training/20_steps.ipynb #5129331a
 import copy, math
@@ -27,12 +27,13 @@ from ..losses.row_sgd import RowSGD, average_gradients, clip_gradients
 from ..losses.sde import fit_gum, sign_entropy, structure_damage_score
 from ..models import create_backbone
 from .batch_norm import sync_batch_norm
+from .cheaper import in_parts
 from .freeze import parameter_groups
 from .gamma import last_norm
 from .heads import head_losses, make_head
 from .identity_table import IdentityTable
 from .methods import METHODS
-from .recipe import Recipe
+from .recipe import Recipe, read_milestones
 
 # %% ../../nbs/60_training/20_steps.ipynb #841ba6f0
 def build_model(recipe:Recipe,   # resolved
@@ -211,9 +212,11 @@ def learning_rate(recipe:Recipe,
     "Linear warm-up, then the recipe's decay"
     if done < recipe.warmup: return recipe.lr*max(done, 1e-3)/recipe.warmup
     t = (done - recipe.warmup)/(1 - recipe.warmup or 1)
-    if recipe.lr_decay == 'cosine': return recipe.lr*(1 + math.cos(math.pi*t))/2
-    if recipe.lr_decay == 'step': return recipe.lr*0.1**((done >= 4/7) + (done >= 6/7))
-    return recipe.lr*(1 - t)**recipe.lr_power
+    span = recipe.lr - recipe.lr_min
+    if recipe.lr_decay == 'cosine': return recipe.lr_min + span*(1 + math.cos(math.pi*t))/2
+    if recipe.lr_decay == 'polynomial': return recipe.lr_min + span*(1 - t)**recipe.lr_power
+    passed = sum(done >= part for part in read_milestones(recipe.milestones))
+    return max(recipe.lr*0.1**passed, recipe.lr_min)
 
 # %% ../../nbs/60_training/20_steps.ipynb #bae369fe
 def margin_now(recipe:Recipe,
@@ -247,21 +250,44 @@ def descend(loss:torch.Tensor, # 0-d, graph alive
            )->torch.Tensor:    # 0-d, gradient norm before the clipping
     "Backward, average over the processes, clip, move"
     optimizer.zero_grad(set_to_none=True)
+    (loss if scaler is None else scaler.scale(loss)).backward()
+    return _move(model, optimizer, clip, scaler)
+
+def _move(model, optimizer, clip, scaler):
+    "Average, clip and apply the gradients that are there; the norm before the clipping"
     parameters = list(model.parameters())
+    average_gradients(parameters)
     if scaler is None:
-        loss.backward()
-        average_gradients(parameters)
         grad_norm = clip_gradients(parameters, clip)
         optimizer.step()
         return grad_norm
-    scaler.scale(loss).backward()
-    average_gradients(parameters)
     scaler.unscale_(optimizer)
     share_infinities(scaler, optimizer)
     grad_norm = clip_gradients(parameters, clip)
     scaler.step(optimizer)
     scaler.update()
     return grad_norm
+
+# %% ../../nbs/60_training/20_steps.ipynb #74b5f4b1
+def descend_in_parts(model:nn.ModuleDict,
+                     optimizer:torch.optim.Optimizer,
+                     batch:tuple,   # clean, perturbed, labels, as for `batch_losses`
+                     recipe:Recipe, # resolved
+                     step:int,
+                     scaler=None,   # torch.amp.GradScaler for float16
+                    )->tuple[dict, torch.Tensor]: # means over the parts; gradient norm before the clipping
+    "The same for a batch in parts"
+    optimizer.zero_grad(set_to_none=True)
+    means = {}
+    for k, part in enumerate(in_parts(batch, recipe.accumulate)):
+        found = batch_losses(model, *part, recipe, step*recipe.accumulate + k)
+        loss = found.pop('loss')/recipe.accumulate
+        (loss if scaler is None else scaler.scale(loss)).backward()
+        found.pop('features')
+        shares = {name: torch.as_tensor(value).detach()/recipe.accumulate for name, value in found.items()}
+        shares['loss'] = loss.detach()
+        means = {name: share + means.get(name, 0) for name, share in shares.items()}
+    return means, _move(model, optimizer, recipe.clip, scaler)
 
 # %% ../../nbs/60_training/20_steps.ipynb #03678ad7
 def logged_parts(parts:dict # from `batch_losses`
@@ -291,15 +317,20 @@ def training_step(model:nn.ModuleDict,
     if margin is not None: margin.m = margin_now(recipe, step/steps)
     for group in optimizer.param_groups: group['lr'] = lr*group.get('factor', 1.)
     clean, perturbed = prepare_batch(images, recipe, step, total)
-    parts = batch_losses(model, clean, perturbed, labels, recipe, step, total)
     ratio = discrepancy = math.nan
-    if measure:
-        ratio = gradient_ratio(parts, parts['alpha'])
-        everyone = gather_rows(parts['features'].detach(), total)
-        discrepancy = isa_loss(gather_rows(clean, total), everyone, normalise='mean')
-    grad_norm = descend(parts['loss'], model, optimizer, recipe.clip, scaler)
-    return logged_parts(parts) | dict(ratio=ratio, discrepancy=discrepancy, grad_norm=grad_norm, lr=lr,
-                                      margin=math.nan if margin is None else margin.m)
+    if recipe.accumulate > 1: # ratio and discrepancy are of a whole batch
+        batch = (clean, perturbed, labels)
+        logged, grad_norm = descend_in_parts(model, optimizer, batch, recipe, step, scaler)
+    else:
+        parts = batch_losses(model, clean, perturbed, labels, recipe, step, total)
+        if measure:
+            ratio = gradient_ratio(parts, parts['alpha'])
+            everyone = gather_rows(parts['features'].detach(), total)
+            discrepancy = isa_loss(gather_rows(clean, total), everyone, normalise='mean')
+        grad_norm = descend(parts['loss'], model, optimizer, recipe.clip, scaler)
+        logged = logged_parts(parts)
+    return logged | dict(ratio=ratio, discrepancy=discrepancy, grad_norm=grad_norm, lr=lr,
+                         margin=math.nan if margin is None else margin.m)
 
 # %% ../../nbs/60_training/20_steps.ipynb #c358dec1
 def untrained_loss(head:nn.Module)->float|None: # None for heads without class weights
