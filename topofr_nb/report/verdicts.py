@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['DIRECTIONS', 'SCORES', 'EXTRA', 'GATES', 'SUPPORTS', 'OPPOSITE', 'EQUIVALENT', 'UNDECIDED', 'UNTESTABLE',
-           'UNFINISHED', 'VERDICTS', 'FEWEST_SEEDS', 'Claim', 'parse_gate', 'read_claims', 'value_of',
+           'UNFINISHED', 'VERDICTS', 'FEWEST_SEEDS', 'ASSUMED', 'Claim', 'parse_gate', 'read_claims', 'value_of',
            'experiment_rows', 'seed_values', 'gate_value', 'closed_gate', 'decide', 'holm', 'Judgement',
            'measure_claim', 'judge', 'verdict_table', 'count_verdicts', 'plot_verdicts', 'design_sentence',
-           'paper_findings', 'findings_table']
+           'paper_findings', 'design_sentences', 'of_experiments', 'findings_table']
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #59809843
 import csv, math, re
@@ -331,6 +331,32 @@ def paper_findings(judgements:Sequence[Judgement],
         cells = counted(missing, 'cell is', 'cells are')
         lines.append(f'- **Not measured**: {cells} empty; the table below has the command for each.')
     return '\n'.join(lines)
+
+# %% ../../nbs/70_report/16_verdicts.ipynb #ba076297
+ASSUMED = 2. # deviation between seeds, in points, as long as none is measured
+
+def design_sentences(judgements:Sequence[Judgement] # of an experiment
+                    )->list[str]:
+    "What each grid can find: from the deviations that were measured, otherwise from an assumed one"
+    found = []
+    for regime in dict.fromkeys(x.regime for x in judgements):
+        mine = [x for x in judgements if x.regime == regime and x.claim.rate]
+        known = [x for x in mine if x.found.trials > 1 and math.isfinite(x.found.high)]
+        for x in known or mine[:1]:
+            deviation = x.found.seeds_error*math.sqrt(x.found.trials) if known else ASSUMED
+            people = np.nan_to_num(x.found.people_error) if known else 0.
+            pair = f'{x.claim.a} against {x.claim.b}, {x.claim.measure}'
+            start = pair if known else 'nothing is measured yet, assumed'
+            found.append(f'`{regime}`, {start}: {design_sentence(x.claim, regime, deviation, people)}')
+    return found
+
+# %% ../../nbs/70_report/16_verdicts.ipynb #032de1b9
+def of_experiments(*names:str,        # keys of EXPERIMENTS
+                   ledger:Ledger|None=None, # None: that of the checkout
+                  )->list[Judgement]: # in all regimes; corrected together with all claims of their tables
+    "The claims that some experiments test"
+    for name in names: one_of('experiment', name, EXPERIMENTS)
+    return [x for x in judge(None, REGIMES, ledger) if x.claim.experiment in names]
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #11c86890
 def findings_table(judgements:Sequence[Judgement]|None=None, # None: all claims in all regimes
