@@ -81,6 +81,7 @@ STRESSES = {'blur': Stress(_blurred, (0, 1, 2, 3, 5), 'sigma, pixels of 112'),
             'turned': Stress(_turned, (0, 5, 10, 20, 30), 'degrees in the plane'),
             'shifted': Stress(_shifted, (0, 2, 4, 8, 16), 'pixels of 112')}
 
+# %% ../../nbs/50_evaluation/55_stress.ipynb #dbaa8d9d
 def degrade(images:torch.Tensor, # (b, 3, h, w) uint8
             name:str,            # key of `STRESSES`
             level:float,
