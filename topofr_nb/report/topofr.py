@@ -39,7 +39,8 @@ def topofr_base(given:dict,        # scale, data, pairs and out_dir: the noteboo
                 scored:bool=True,  # the notebook wants accuracies: faces of your own need pairs then
                )->dict:            # recipe fields
     "Recipe fields that all runs of TopoFR's tables and figures share"
-    paper = dict(backbone=backbone, batch_size=512, epochs=20, lr=0.1, weight_decay=5e-4, precision='float16',
+    passes = 25 if backbone == 'r100' else 30 # of the release
+    paper = dict(backbone=backbone, batch_size=512, epochs=passes, lr=0.1, weight_decay=5e-4, precision='float16',
                  workers=8)
     needed = dict(pairs=(given['pairs'], 'a pair list or .bin; IJB-C in the paper')) if scored else None
     base = make_base(given['scale'], given['data'], given['out_dir'], (paper, 'MS1MV2 in the paper'), needed, SMALL)
