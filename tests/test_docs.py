@@ -91,6 +91,13 @@ def test_pages_in_a_browser(site, dark):
             if shots:
                 Path(shots).mkdir(parents=True, exist_ok=True)
                 page.screenshot(path=str(Path(shots) / f"site_{name.replace('/', '_')}_{'dark' if dark else 'light'}.png"))
+        page.goto((site / "explorers" / "mixture.html").as_uri(), timeout=120_000)
+        slider = page.locator("input[type=range]").first
+        before = page.locator("body").inner_html()
+        slider.focus()
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function("before => document.body.innerHTML !== before", arg=before, timeout=30_000)
+        if shots: page.screenshot(path=str(Path(shots) / f"site_explorer_{'dark' if dark else 'light'}.png"))
         page.goto((site / "search.html").as_uri() + "?q=isa_loss", timeout=120_000)
         page.wait_for_selector("#search-results li", timeout=60_000)
         assert "isa_loss" in page.inner_text("#search-results")

@@ -123,6 +123,7 @@ def explorer_pages():
     folder = root / "data" / "cache" / "explorers" / digest
     titles = folder / "titles.json"
     if not titles.exists():
+        shutil.rmtree(folder.parent, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         made = {Path(path).name: title for title, path in write_pages(folder).values()}
         titles.write_text(json.dumps(made), encoding="utf-8")
