@@ -17,18 +17,25 @@ def prose(text):
 def one_line(text): return " ".join(text.split())
 
 
-def fields(public, link):
+def typed(text, near):
+    "An annotation; names of the package are linked here, since Sphinx takes the first of several with one name"
+    pieces = re.split(r"([A-Za-z_][\w.]*)", one_line(text))
+    made = "".join(f"{{py:obj}}`{piece} <{near[piece]}>`" if piece in near else prose(piece) for piece in pieces)
+    return made if made != prose(one_line(text)) else f"*{made}*"
+
+
+def fields(public, link, near):
     "Arguments as a field list, which Sphinx sets as it does everywhere"
     for one in public.arguments:
         name = one.name.replace("*", "\\*")
         yield f":param {name}: {link(prose(one_line(one.said)))}".rstrip()
-        if one.kind: yield f":type {name}: {prose(one_line(one.kind))}"
+        if one.kind: yield f":type {name}: {typed(one.kind, near)}"
     if public.gives:
         if public.gives.said: yield f":returns: {link(prose(one_line(public.gives.said)))}"
-        if public.gives.kind != "None": yield f":rtype: {prose(one_line(public.gives.kind))}"
+        if public.gives.kind != "None": yield f":rtype: {typed(public.gives.kind, near)}"
 
 
-def entry(public, link, where=""):
+def entry(public, link, near, where=""):
     "One definition as a directive"
     kind = public.kind
     call = f"({public.signature})" if kind in ("function", "class", "method") else ""
@@ -37,7 +44,7 @@ def entry(public, link, where=""):
     lines.append("")
     paragraphs = [link(prose(one_line(part))) for part in re.split(r"\n\s*\n", public.said) if part.strip()]
     lines += [paragraph + "\n" for paragraph in paragraphs]
-    lines += fields(public, link)
+    lines += fields(public, link, near)
     if where: lines += ["", where]
     return "\n".join([*lines, "````", ""])
 
@@ -68,8 +75,8 @@ def page(module, headings, names):
              f"Lesson: [{title}](/{module.notebook.as_posix()}). Module: `{source}`, generated from it.", "",
              f"```{{py:module}} {module.name}\n```", ""]
     for one in module.public:
-        lines.append(entry(one, link, place(one, module, headings)))
-        lines += [entry(member, link) for member in one.members]
+        lines.append(entry(one, link, near, place(one, module, headings)))
+        lines += [entry(member, link, near) for member in one.members]
     if module.borrowed:
         seen = [f"{{py:obj}}`{name} <{names.exists(full)}>`" if names.exists(full) else f"`{name}`"
                 for name, full in sorted(module.borrowed.items())]

@@ -176,18 +176,21 @@ class Module:
         return [Public(self.name, name, "data", said.get(node.end_lineno, ""), short) for name in named]
 
     @cached_property
-    def borrowed(self):
-        "Exported names that another module of the package defines: name -> full name there"
-        own = {one.name for one in self.public}
+    def imported(self):
+        "Names from other modules of the package: name -> full name there"
         found = {}
         for node in ast.walk(self.tree):
             if not isinstance(node, ast.ImportFrom): continue
             base = self.name.split(".")[:-node.level] if node.level else []
             source = ".".join(base + (node.module or "").split(".")).strip(".")
-            for alias in node.names:
-                name = alias.asname or alias.name
-                if name in self.exported and name not in own: found[name] = f"{source}.{alias.name}"
+            if source.startswith("topofr_nb"): found |= {alias.asname or alias.name: f"{source}.{alias.name}" for alias in node.names}
         return found
+
+    @cached_property
+    def borrowed(self):
+        "Exported names that another module of the package defines"
+        own = {one.name for one in self.public}
+        return {name: full for name, full in self.imported.items() if name in self.exported and name not in own}
 
 
 def modules():
@@ -222,7 +225,7 @@ class Names:
                 for part in re.findall(r"\w+", listed):
                     if full := self.exists(f"{module}.{part}"): near[part] = full
         if module := self.by_notebook.get(notebook):
-            near |= {name: self.exists(full) for name, full in module.borrowed.items() if self.exists(full)}
+            near |= {name: self.exists(full) for name, full in module.imported.items() if self.exists(full)}
             near |= {one.name: one.full for one in module.public}
         return near
 
