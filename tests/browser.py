@@ -107,8 +107,10 @@ def latencies(page, explorer, presses=8):
     page.evaluate(timed, [explorer.element_handle()])
     slider = explorer.locator("input[type=range]").first
     slider.focus()
+    ways = ["ArrowRight", "ArrowLeft"]
+    if slider.input_value() == slider.get_attribute("max"): ways.reverse()
     for i in range(presses):
-        page.keyboard.press("ArrowLeft" if i % 2 else "ArrowRight")
+        page.keyboard.press(ways[i % 2])
         page.wait_for_function("(count) => window.latencies.length >= count", arg=i + 1, timeout=30_000)
         page.wait_for_timeout(60)
     return sorted(page.evaluate("() => window.latencies"))[:presses]

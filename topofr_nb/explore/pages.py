@@ -25,7 +25,8 @@ from .features import explore_features, look_at_run
 from .mixture import explore_mixture
 from .negatives import simulated_batch
 from .pairs import explore_pairs, score_pairs
-from .runs import explore_runs, run_records
+from .records import run_records
+from .runs import explore_runs
 from .small_runs import small_run
 from .topology import explore_persistence, face_clouds
 from .unpg import explore_unpg
