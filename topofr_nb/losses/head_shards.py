@@ -48,8 +48,8 @@ def row_states(head:nn.Module,   # with `weight`
               )->dict:           # name in a file -> (k, d)
     "The tables of an optimiser that belong to the rows of a head"
     state = {} if optimizer is None else optimizer.state.get(head.weight, {})
-    shape = head.weight.shape
-    tables = {name: value for name, value in state.items() if torch.is_tensor(value) and value.shape == shape}
+    rows = head.weight.shape[:1]
+    tables = {name: value for name, value in state.items() if torch.is_tensor(value) and value.shape[:1] == rows}
     return {MOMENTUM if name == 'momentum_buffer' else name: value for name, value in tables.items()}
 
 # %% ../../nbs/40_losses/24_head_shards.ipynb #58a66385
