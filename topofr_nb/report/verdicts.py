@@ -156,7 +156,7 @@ def closed_gate(claim:Claim, rows:Mapping)->str: # '': all are open
 # %% ../../nbs/70_report/16_verdicts.ipynb #81eedbc7
 SUPPORTS, OPPOSITE, EQUIVALENT = 'supports', 'opposite sign in this regime', 'equivalent'
 UNDECIDED, UNTESTABLE = 'undecided', 'this regime cannot test it'
-UNFINISHED = 'not measured'
+UNFINISHED = 'grid unfinished'
 VERDICTS = (SUPPORTS, OPPOSITE, EQUIVALENT, UNDECIDED, UNTESTABLE, UNFINISHED)
 FEWEST_SEEDS = 3
 
@@ -275,7 +275,7 @@ def count_verdicts(judgements:Sequence[Judgement])->str:
              EQUIVALENT: ('makes no difference that matters', 'make no difference that matters'),
              UNDECIDED: ('is undecided', 'are undecided'),
              UNTESTABLE: ('cannot be tested in its regime', 'cannot be tested in their regime'),
-             UNFINISHED: ('is not measured', 'are not measured')}
+             UNFINISHED: ('waits for its grid', 'wait for their grid')}
     parts = [counted(n, *words[verdict]) for verdict, n in counts.items() if n]
     return f'Of {counted(len(judgements), "claim")} {", ".join(parts)}.'
 
