@@ -341,7 +341,7 @@ def test_live_training(server):
         assert list((folder / "live").glob("*/last.safetensors"))
         assert not run_all(page, 300)
         ended = outputs_of(page, cell)[0]["data"]["text/plain"]
-        assert "Finished: 700 steps" in ended and 0 < first < 1, ended
+        assert "Finished: 700 steps," in ended and 0 < first < 1, ended
         assert not run_all(page, 300)
         assert "found finished" in outputs_of(page, cell)[0]["data"]["text/plain"]
         page.locator(".jp-OutputArea-output progress").first.scroll_into_view_if_needed()

@@ -30,7 +30,7 @@ def thinned(steps, values, most:int=POINTS)->tuple[np.ndarray, np.ndarray]: # st
     return tuple(np.array(means).reshape(-1, 2).T)
 
 # %% ../../nbs/85_explore/08_live.ipynb #02dff69b
-MEASURES = dict(loss='loss', valid_tar='validation: TAR', valid_accuracy='validation: accuracy',
+MEASURES = dict(loss='loss', validation='accuracy of a verification on the way',
                 ratio='pull of the alignment', discrepancy='discrepancy', sds='mean weight (SDS)', lr='learning rate')
 
 def moving(rows:list[dict] # of metrics.jsonl
@@ -164,5 +164,7 @@ class LiveCurves:
         self.show(said[0].upper() + said[1:] if isinstance(error, Stopped) else f'Broken off: {said}')
 
     def _ended(self):
-        took, run = self.rows[-1]['seconds'] if self.rows else 0., self.plan.run
-        return f'Finished: {self.plan.steps:,} steps in {clock(took)} of training; {run.folder.name} is scored.'
+        done = self.rows[-1]['step'] + 1
+        took = clock(self.rows[-1]['seconds'])
+        early = f', of {self.plan.steps:,}: it stopped early' if done < self.plan.steps else ''
+        return f'Finished: {done:,} steps{early}, in {took} of training; {self.plan.run.folder.name} is scored.'
