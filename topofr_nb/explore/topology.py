@@ -78,7 +78,7 @@ def barcode_panel(filtration:Filtration, state:State)->Panel:
             add_line(panel, [birth, death], [row, row], colour if alive[i] else FAINT, 2 if alive[i] else 1)
             if np.isfinite(diagram[i, 1]): _add_end(panel, death, row, colour, f'{birth:.3g} to {death:.3g}')
             row += 1
-    add_line(panel, [state.rho, state.rho], panel.y, COLOURS[6], 1, '3 3')
+    if state.rho <= filtration.top: add_line(panel, [state.rho]*2, panel.y, COLOURS[6], 1, '3 3')
     return panel
 
 def _add_end(panel, death, row, colour, tip):
@@ -90,7 +90,7 @@ def diagram_panel(filtration:Filtration, state:State)->Panel:
     top = filtration.top
     panel = Panel((0, top), (0, top), 160, 160, 'diagram', 'birth', 'death')
     add_line(panel, [0, top], [0, top], FAINT, 1)
-    add_line(panel, [0, state.rho, state.rho], [state.rho, state.rho, top], COLOURS[6], 1, '3 3')
+    if state.rho <= top: add_line(panel, [0, state.rho, state.rho], [state.rho, state.rho, top], COLOURS[6], 1, '3 3')
     for colour, diagram, alive in zip((H0, H1), filtration.diagrams.diagrams, state.alive):
         death = np.minimum(diagram[:, 1], top)
         keys = [repr(float(value)) for value in death]
