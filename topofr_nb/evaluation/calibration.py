@@ -169,7 +169,8 @@ def held_out_error(scores:Sequence,    # (m,) cosines
     low, high = over_people(error, pairs.count, draws, seed)
     brier = float((weights*(probability - same)**2).sum())
     found = calibration_error(probability, same, weights, bins)
-    return HeldOut(kind, probability, same, weights, len(np.unique(people)), found, float(low), float(high), brier)
+    people = len(np.unique(people))
+    return HeldOut(kind, probability, same, weights, people, found, min(float(low), found), float(high), brier)
 
 # %% ../../nbs/50_evaluation/56_calibration.ipynb #f96f1bec
 def show_reliability(held:dict[str, HeldOut], # by the name of the line
