@@ -78,6 +78,14 @@ def network_of(state:dict, # name -> tensor
     network.load_state_dict(state)
     return network.eval()
 
+# %% ../../nbs/60_training/38_validate.ipynb #3fa048ff
+def _check_pairs(target, every):
+    "Only pairs are verified while training"
+    if isinstance(target, PairSet): return
+    what = 'nothing' if target is None else type(target).__name__
+    raise ValueError(f'validate_every = {every} verifies pairs while training; what is scored here is {what}. '
+                     'Valid: pairs = a pair list or a .bin, or validate_every = None')
+
 # %% ../../nbs/60_training/38_validate.ipynb #e9d62e83
 class Validation:
     "The verifications of a run while it trains"
@@ -94,10 +102,7 @@ class Validation:
         self.stop = False # as another process has found
         self.pairs = target
         self.used = None # the pairs that are verified, with their images
-        if self.every and not isinstance(target, PairSet):
-            what = 'nothing' if target is None else type(target).__name__
-            raise ValueError(f'validate_every = {self.every} verifies pairs while training; what is scored here is '
-                             f'{what}. Valid: pairs = a pair list or a .bin, or validate_every = None')
+        if self.every: _check_pairs(target, self.every)
 
     def due(self, step:int)->bool: # 0, 1, ...
         "Whether the network is verified after this step"
