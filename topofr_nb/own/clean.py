@@ -112,7 +112,7 @@ def precision_recall(suspect, wrong)->tuple[float, float]: # (n,) bool each; nan
 def alike_people(features:torch.Tensor, # (n, d)
                  labels:torch.Tensor,   # (n,) 0..k-1
                  names:list,            # (k,)
-                 least:float=.8,        # ratio from which two people are reported
+                 least:float|None=None, # ratio from which two people are reported; None: 0.8, or above the spread
                 )->pd.DataFrame:        # a, b, across, within, ratio; most alike first
     "Pairs of people whose images are about as alike as those of one person"
     x = unit_features(features)
@@ -122,8 +122,10 @@ def alike_people(features:torch.Tensor, # (n, d)
     within = (sums.square().sum(1) - counts)/(counts*(counts - 1)).clamp(min=1)
     within[counts < 2] = torch.nan
     both = (within[:, None] + within)/2
-    ratio = torch.where(both > 0, across/both, torch.nan).triu(1).nan_to_num(-2)
-    a, b = (ratio >= least).nonzero().T
+    ratio = torch.where(both > 0, across/both, torch.nan)
+    pairs = torch.ones_like(ratio, dtype=torch.bool).triu(1)
+    if least is None: least = max(.8, suspicion_limit(ratio[pairs]))
+    a, b = ((ratio >= least) & pairs).nonzero().T
     rows = dict(a=[names[i] for i in a.tolist()], b=[names[i] for i in b.tolist()], across=across[a, b].numpy(),
                 within=both[a, b].numpy(), ratio=ratio[a, b].numpy())
     return pd.DataFrame(rows).sort_values('ratio', ascending=False, ignore_index=True)
