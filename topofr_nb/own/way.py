@@ -98,7 +98,8 @@ def halve_people(names:list, # of the people
     "Two halves of the people, the same at every call"
     order = torch.randperm(len(names), generator=torch.Generator().manual_seed(derive_seed(seed, 'halves'))).tolist()
     half = len(names)//2
-    if half < 2: raise ValueError(f'{len(names)} people cannot be halved: training and scoring need two each, four in all')
+    if half < 2:
+        raise ValueError(f'{len(names)} people cannot be halved: training and scoring need two each, four in all')
     return sorted(names[i] for i in order[:half]), sorted(names[i] for i in order[half:])
 
 # %% ../../nbs/75_own/45_way.ipynb #e57c58a2
