@@ -85,9 +85,9 @@ def trained(tmp_path_factory):
             for name, values in methods.items() for n in worlds}
     jobs |= {(name, "float32", n): job(folder, f"{name}-float32-{n}", n, {**values, **gentle})
              for name, values in methods.items() if name in single for n in (1, 3)}
-    jobs |= {("scope", n): job(folder, f"scope-{n}", n, dict(method="topofr", batch_size=14, scope="process",
+    jobs |= {("scope", n): job(folder, f"scope-{n}", n, dict(method="topofr_p", batch_size=14, scope="process",
                                                              precision="float64")) for n in (2,)}
-    jobs["parts"] = job(folder, "parts", 1, dict(method="topofr", batch_size=14, structure_batch=7, precision="float64"))
+    jobs["parts"] = job(folder, "parts", 1, dict(method="topofr_p", batch_size=14, structure_batch=7, precision="float64"))
     statuses = run_jobs(list(jobs.values()), folder)
     for one, status in zip(jobs.values(), statuses): assert set(status) == {0}, (one, said(one, 0))
     return jobs
