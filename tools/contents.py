@@ -31,7 +31,7 @@ PATHS = {
         ["10_data/38_formats", "10_data/30_folders", "10_data/36_align", "train", "60_training/10_recipe", "60_training/40_loop"]),
     "Use my own photographs": (
         "From a folder of photographs to a network that says who is on the next one, or that it is nobody known.",
-        ["75_own/20_align_folder", "75_own/10_detect", "train", "50_evaluation/53_folder_scores", "50_evaluation/59_threshold",
+        ["own_faces", "75_own/20_align_folder", "75_own/10_detect", "train", "50_evaluation/53_folder_scores", "50_evaluation/59_threshold",
          "50_evaluation/72_verifier", "50_evaluation/74_index"]),
     "Score my model": (
         "A network of your own or somebody else's, as a checkpoint, an ONNX file or a function.",
