@@ -98,7 +98,7 @@ def train_processes(run:Run,              # prepared, its recipe with the number
     recipe, lines = run.recipe, []
     threads = max(1, torch.get_num_threads()//recipe.processes)
     follower = Follower(run.folder/'metrics.jsonl', max((row['step'] for row in run.metrics), default=-1))
-    environment = dict(OMP_NUM_THREADS=str(threads)) | os.environ
+    environment = dict(OMP_NUM_THREADS=str(threads)) | os.environ | dict(TQDM_DISABLE='1') # the bar is here
     process = subprocess.Popen(launch_command(recipe, restarts), env=environment, stdout=subprocess.DEVNULL,
                                stderr=subprocess.PIPE, text=True)
     reader = threading.Thread(target=_listen, args=(process.stderr, lines), daemon=True)
