@@ -35,7 +35,7 @@ def exports(cell): return cell["cell_type"] == "code" and bool({"export", "expor
 
 def wants_parameters(name):
     "Whether a notebook is one that papermill runs with parameters"
-    return str(name) in ("train.ipynb", "evaluate.ipynb") or name.parts[0] in ("80_reproduce", "90_benchmarks")
+    return str(name) in ("train.ipynb", "evaluate.ipynb", "own_faces.ipynb") or name.parts[0] in ("80_reproduce", "90_benchmarks")
 
 
 def left_out(name):

@@ -38,6 +38,15 @@ def test_train_then_evaluate(scratch):
     papermill(Path("evaluate.ipynb"), scratch, checkpoint=str(made / "last.safetensors"))
 
 
+def test_own_faces(scratch):
+    "The whole way of one's own photographs, on procedural ones"
+    out = scratch / "own_faces"
+    command = tools / "papermill", nbs / "own_faces.ipynb", scratch / "own_faces.ipynb", "-k", "python3", "--no-progress-bar"
+    status, said = run(*command, "-p", "out", str(out), timeout=smoke_seconds)
+    assert status == 0, said
+    assert list(out.rglob("threshold*.json")) and list(out.rglob("*.onnx"))
+
+
 def below(folder): return [name for name in notebooks() if name.parts[0] == folder]
 
 
