@@ -96,7 +96,7 @@ def test_train_follows_its_parameters_cell(lab):
     assert trained(lab)["people"] == 5
 
     lab.run(with_values(edited, identities=7))
-    training = next(i for i in ids if "train(plan)" in cells[i])
+    training = next(i for i in ids if "train(plan," in cells[i])
     with pytest.raises(RuntimeError, match="identities changed after the recipe was made"): lab.run(cells[training])
     lab.run_all(cells, start=at, **{at: edited})
     assert trained(lab)["people"] == 6
