@@ -29,6 +29,7 @@ methods = {
 }
 worlds = (1, 2, 3, 4)
 single = ("arcface", "unpg", "gif", "partial_fc", "magface")  # topofr: its mixture of 13 entropies may jump with the last bit
+pytestmark = pytest.mark.xdist_group("processes")
 program = str(Path(__file__).with_name("many.py"))
 
 
@@ -193,6 +194,7 @@ def workers(parent):
     return [int(line) for line in listed.split()]
 
 
+@pytest.mark.skipif("PROCESS_KILLS" not in os.environ, reason="runs killed under torchrun are tried where PROCESS_KILLS says how often")
 def test_killed_under_torchrun(tmp_path):
     "kill -9 of one of three processes at random moments; torchrun restarts; the end is that of the undisturbed run, to the bit"
     kills, draw = int(os.environ.get("PROCESS_KILLS", 3)), random.Random(0)

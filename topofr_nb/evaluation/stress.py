@@ -17,7 +17,6 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch.nn import functional as F
 from torch.utils.data import Dataset
-from torchvision.transforms.functional import gaussian_blur
 
 from ..core import one_of
 from .embed import Embedder, stack_images, unit_features
@@ -30,6 +29,7 @@ from ..figures import COLOURS, subplots
 
 # %% ../../nbs/50_evaluation/55_stress.ipynb #dfa88cfc
 def _blurred(x, sigma):
+    from torchvision.transforms.functional import gaussian_blur # slow to import, and not needed for training
     sigma = sigma*x.shape[-1]/112
     return x if sigma < 0.05 else gaussian_blur(x, 2*int(np.ceil(3*sigma)) + 1, sigma)
 
