@@ -8,7 +8,7 @@ __all__ = ['MEMORY', 'adamw_rows', 'RowAdamW']
 # %% ../../nbs/40_losses/23_row_adamw.ipynb #6059ac1e
 import torch
 
-from .row_sgd import ROWS_AT_ONCE, in_order
+from .row_sgd import RowSteps
 
 # %% ../../nbs/40_losses/23_row_adamw.ipynb #c4760f8d
 MEMORY = ('exp_avg', 'exp_avg_sq', 'row_steps') # of a row, under torch's names
@@ -32,7 +32,7 @@ def adamw_rows(p:torch.Tensor,      # parameter, changed in place
     p.index_copy_(0, rows, weight.add_(move.to(weight.dtype), alpha=-group['lr']))
 
 # %% ../../nbs/40_losses/23_row_adamw.ipynb #ab1005a4
-class RowAdamW(torch.optim.AdamW):
+class RowAdamW(RowSteps, torch.optim.AdamW):
     "AdamW; of a parameter with a sparse gradient only the gradient's rows change, each with steps of its own"
     def __init__(self,
                  params,                # parameters or groups
@@ -41,26 +41,10 @@ class RowAdamW(torch.optim.AdamW):
                  weight_decay:float=0.01, # share of a weight that a step takes off, times lr
                 ): super().__init__(params, lr=lr, betas=betas, weight_decay=weight_decay)
 
-    @torch.no_grad()
-    def _step_rows(self, group, p, grad):
-        grad = in_order(grad)
+    def step_rows(self, group:dict, p, rows, change): # parameter; (k,) int64 and (k, ...) gradients of its rows
+        "Move some rows of a parameter"
         memory = self.state[p]
         if not memory:
             memory |= dict(exp_avg=torch.zeros_like(p), exp_avg_sq=torch.zeros_like(p),
                            row_steps=torch.zeros(len(p), *[1]*(p.ndim - 1), device=p.device))
-        for rows, change in zip(grad._indices()[0].split(ROWS_AT_ONCE), grad._values().split(ROWS_AT_ONCE)):
-            adamw_rows(p, memory, rows, change, group)
-
-    def step(self, closure=None): # closure: computes the loss anew, as in torch.optim
-        "One step; returns the closure's loss"
-        loss = None
-        if closure is not None:
-            with torch.enable_grad(): loss = closure()
-        with_grad = [(group, p, p.grad) for group in self.param_groups for p in group['params'] if p.grad is not None]
-        sparse = [(group, p, grad) for group, p, grad in with_grad if grad.is_sparse]
-        for group, p, grad in sparse:
-            self._step_rows(group, p, grad)
-            p.grad = None
-        super().step()
-        for _, p, grad in sparse: p.grad = grad
-        return loss
+        adamw_rows(p, memory, rows, change, group)
