@@ -23,7 +23,7 @@ def in_order(grad:torch.Tensor, # a gradient, dense or sparse
 ROWS_AT_ONCE = 1024
 
 class RowSteps:
-    "For an optimiser of torch, named before it: of a parameter with a sparse gradient `step_rows` moves the gradient's rows"
+    "Named before an optimiser of torch: `step_rows` moves the rows of a sparse gradient"
     def step(self, closure=None): # closure: computes the loss anew, as in torch.optim
         "One step; returns the closure's loss"
         loss = None
