@@ -6,12 +6,10 @@
 __all__ = ['answer', 'TryIt']
 
 # %% ../../nbs/75_own/60_try_it.ipynb #aec80098
-from importlib.resources import files
-
 import anywidget
 import traitlets
 
-from ..core import project_root
+from ..core import web_file
 from ..evaluation.index import Index, who_features
 from ..evaluation.verifier import Verifier
 
@@ -30,15 +28,10 @@ def answer(judge:Verifier|Index,
     return dict(kind='no' if found.name is None else 'yes', sentence=found.sentence, lines=lines)
 
 # %% ../../nbs/75_own/60_try_it.ipynb #c2459f1d
-def _web(name):
-    "A file of web/: from the checkout, or from the installed package"
-    here = project_root()/'web'/name
-    return (here if here.is_file() else files('topofr_nb.web')/name).read_text(encoding='utf-8')
-
 class TryIt(anywidget.AnyWidget):
     "Places to drop photographs, and the answer"
-    _esm = _web('try.js')
-    _css = _web('try.css')
+    _esm = web_file('try.js')
+    _css = web_file('try.css')
     labels = traitlets.List().tag(sync=True)
     result = traitlets.Dict().tag(sync=True)
 
