@@ -84,7 +84,7 @@ latency = {} # explorer -> milliseconds from a key press to the painted picture
 
 
 def check_latency(page, name):
-    "A move is drawn within 150 ms of a core's time: where several processes wait for a core, so much later by the clock"
+    "A move is drawn within 150 ms: the fastest of a few presses, so that a busy moment of the machine does not count"
     explorer = page.locator(".explorer").first
     explorer.scroll_into_view_if_needed()
     quiet = latencies(page, explorer)
@@ -94,8 +94,7 @@ def check_latency(page, name):
                          load_average=os.getloadavg()[0])
     folder = kept_folder()
     if folder: (folder / "latency.json").write_text(json.dumps(latency, indent=1), encoding="utf-8")
-    waiting = max(1, latency[name]["load_average"] / os.cpu_count())
-    assert quiet[0] < 150 * waiting, f"{name}: {quiet} ms at {waiting:.1f} processes a core"
+    assert quiet[0] < 150, f"{name}: {quiet} ms at a load of {latency[name]['load_average']:.1f}"
 
 
 def check_one_screen(page, explorer):
@@ -107,15 +106,16 @@ def check_one_screen(page, explorer):
 
 @pytest.mark.parametrize("name", explorers)
 def test_explorer(name, server):
-    "Every explorer is there at first sight, and follows the keyboard and the mouse"
+    "Every explorer is there at first sight, and follows the keyboard and the mouse; again after a second run of the kernel"
     _, address, token = server
     with browser() as page:
         seen = Seen(page, address)
         open_notebook(page, address, token, name)
-        assert not run_all(page)
-        page.wait_for_selector(".explorer svg", timeout=60_000)
-        page.wait_for_timeout(1000)
-        for explorer in page.locator(".explorer").all(): check_explorer(page, explorer)
+        for _ in range(2):
+            assert not run_all(page)
+            page.wait_for_selector(".explorer svg", timeout=60_000)
+            page.wait_for_timeout(1000)
+            for explorer in page.locator(".explorer").all(): check_explorer(page, explorer)
         check_latency(page, Path(name).stem)
         shot(page, Path(name).stem)
         assert not seen.problems, seen.problems

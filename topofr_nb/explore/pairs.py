@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['SAME', 'DIFFERENT', 'ACROSS', 'best_threshold', 'Decisions', 'decide', 'score_pairs', 'kinds', 'scores_panel',
-           'against_panel', 'faces_panel', 'said', 'explore_pairs']
+           'against_panel', 'read_once', 'faces_panel', 'said', 'explore_pairs']
 
 # %% ../../nbs/85_explore/80_pairs_explorer.ipynb #c2ac7f31
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -114,8 +115,15 @@ def against_panel(first:Decisions, second:Decisions, same:np.ndarray, shown:np.n
     add_points(panel, first.scores[shown], second.scores[shown], COLOURS[1], 2.5)
     return panel
 
+# %% ../../nbs/85_explore/80_pairs_explorer.ipynb #87086d42
+def read_once(pairs:PairSet)->Callable: # place among the images -> data address
+    "Faces of a set as text, kept"
+    return cache(lambda place: thumbnails([torch.as_tensor(pairs.images[place])])[0])
+
 # %% ../../nbs/85_explore/80_pairs_explorer.ipynb #8245ebaa
-def faces_panel(pairs:PairSet, decisions:list[Decisions],
+def faces_panel(pairs:PairSet,
+                address:Callable, # from `read_once`
+                decisions:list[Decisions],
                 shown:np.ndarray, # pairs, up to ACROSS
                 title:str,
                )->Panel:
@@ -125,8 +133,8 @@ def faces_panel(pairs:PairSet, decisions:list[Decisions],
     colours = [SAME if pairs.same[i] else DIFFERENT for i in shown]
     tips = [f'pair {i}' for i in shown]
     for row, index in enumerate((pairs.index_a, pairs.index_b)):
-        images = torch.stack([torch.as_tensor(pairs.images[int(index[i])]) for i in shown]) if len(shown) else []
-        add_images(panel, range(len(shown)), [-row]*len(shown), thumbnails(images), 62, tips, frames=colours)
+        faces = [address(int(index[i])) for i in shown]
+        add_images(panel, range(len(shown)), [-row]*len(shown), faces, 62, tips, frames=colours)
     for x, i in enumerate(shown):
         add_text(panel, x, -1.72, 'one person' if pairs.same[i] else 'two people', colours[x], 'middle', 12)
         for row, found in enumerate(decisions):
@@ -152,6 +160,7 @@ def explore_pairs(pairs:PairSet,
                  )->Explorer:
     "Pairs by list, the worst first; a click on a dot goes to its pair"
     same = pairs.same.numpy()
+    address = read_once(pairs)
     decisions = [decide(name, values, same) for name, values in scores.items()]
     if not 1 <= len(decisions) <= 2: raise ValueError(f'{len(decisions)} networks; expected one or two')
     lists = kinds(decisions)
@@ -163,7 +172,7 @@ def explore_pairs(pairs:PairSet,
         shown = lists[kind][start:start + ACROSS]
         title = f'{kind}: {start + 1} to {start + len(shown)} of {len(lists[kind])}' if len(shown) else kind
         upper = against_panel(*decisions, same, shown) if len(decisions) == 2 else scores_panel(decisions[0], same)
-        return picture([[upper], [faces_panel(pairs, decisions, shown, title)]], title), said(decisions)
+        return picture([[upper], [faces_panel(pairs, address, decisions, shown, title)]], title), said(decisions)
 
     def act(event, place, kind):
         if event['kind'] != 'click': return None
