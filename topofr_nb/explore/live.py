@@ -15,6 +15,7 @@ from IPython.display import display
 
 from .drawing import Panel, Picture, add_line, add_points, picture
 from ..figures import COLOURS
+from ..report.figures import curve
 from ..training.loop import Plan
 from ..training.runs import Run, read_metrics
 from ..training.watch import Stopped
@@ -38,8 +39,8 @@ def moving(rows:list[dict] # of metrics.jsonl
     "The measures that there is a curve to draw of"
     found = {}
     for key in MEASURES:
-        points = [(row['step'], row[key]) for row in rows if row.get(key) is not None]
-        if len({value for _, value in points}) > 1: found[key] = tuple(zip(*points))
+        steps, values = curve(rows, key)
+        if len(set(values)) > 1: found[key] = steps, values
     return found
 
 # %% ../../nbs/85_explore/08_live.ipynb #ee8564e5
@@ -135,7 +136,7 @@ class LiveCurves:
     def __enter__(self)->'LiveCurves':
         run = self.plan.run
         self.found = run.recipe.resume and run.finished
-        if self.found or run.recipe.resume: self.rows = read_metrics(run.folder/'metrics.jsonl')
+        if run.recipe.resume: self.rows = read_metrics(run.folder/'metrics.jsonl')
         self.show(found_sentence(run) if self.found else 'Preparing the first step.')
         return self
 
