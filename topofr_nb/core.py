@@ -7,7 +7,7 @@ __all__ = ['DEVICES', 'project_root', 'web_file', 'derive_seed', 'seeded_generat
            'in_notebook', 'Bar', 'pick_device']
 
 # %% ../nbs/00_core.ipynb #ae8b9cf4
-import difflib, hashlib, statistics, sys, time
+import difflib, hashlib, os, statistics, sys, time
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -84,9 +84,11 @@ def in_notebook()->bool:
 
 # %% ../nbs/00_core.ipynb #47fd8adb
 class Bar(tqdm):
-    "tqdm's bar: stderr of a terminal, ordinary output of a notebook"
-    def __init__(self, *values, **options):
-        super().__init__(*values, **dict(file=sys.stdout if in_notebook() else sys.stderr) | options)
+    "tqdm's bar: stderr of a terminal, ordinary output of a notebook; none where the environment sets TQDM_DISABLE"
+    def __init__(self, *values, disable:bool=False, **options):
+        unwanted = disable or os.environ.get('TQDM_DISABLE', '0') not in ('', '0')
+        where = dict(file=sys.stdout if in_notebook() else sys.stderr)
+        super().__init__(*values, disable=unwanted, **where | options)
 
 # %% ../nbs/00_core.ipynb #878224f7
 DEVICES = 'auto, cpu, cuda, cuda:N, mps'

@@ -99,7 +99,7 @@ def course(rows:Sequence[dict] # lines of metrics.jsonl
 
 # %% ../../nbs/70_report/12_ledger.ipynb #59e2ee23
 SAID = ('scale', 'training_images', 'training_identities', 'images_seen', 'train_seconds', 'checkpoint_step',
-        'seconds', 'overlap', 'missing_steps') # what scores.json holds besides scores
+        'seconds', 'overlap', 'missing_steps', 'waited', 'pace') # what scores.json holds besides scores
 
 def asked(recipe:Recipe)->dict:
     "The fields of a recipe that differ from their defaults, files by their names"
