@@ -155,7 +155,7 @@ def ablation(regime:str='quick')->Experiment:
                       'UNPG and its parts on three heads, and the length of the whiskers')
 
 # %% ../../nbs/70_report/13_experiments.ipynb #3349e956
-ALIGNMENT = {} # recipe fields of the alignment in these experiments; empty: the recipe's defaults
+ALIGNMENT = dict(isa_normalise='fitted', pull=0.1) # a tenth of the classification's gradient: see pull.ipynb
 TOPOFR_PARTS = {'ArcFace': 'arcface', 'R': 'topofr_r', 'A': 'topofr_a', 'P': 'topofr_p', 'TopoFR': 'topofr'}
 WEIGHTED = {'ArcFace': 'arcface', 'SDE alone': 'sde', 'P': 'topofr_p', 'F': 'topofr_f', 'G': 'topofr_g',
             'TopoFR': 'topofr'}
