@@ -49,3 +49,10 @@ def test_outputs(name):
              *output.get("data", {}).items()] if not kind.startswith("image/")]
     paths = [path for text in texts for path in machine_path.findall(text)]
     assert not paths, f"a stored output holds {paths[0]}"
+
+
+@pytest.mark.parametrize("name", notebooks(), ids=str)
+def test_every_output_is_seen_on_a_plain_page(name):
+    "Plotly's data draws nothing without its program: a picture of the same cell or the next one is stored instead"
+    kinds = [set(output["data"]) for output in outputs(name) if "data" in output]
+    assert not any(kind <= {"application/vnd.plotly.v1+json"} for kind in kinds), "a stored figure is Plotly's data alone"
