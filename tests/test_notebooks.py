@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from books import code_cells, directives, left_out, load, nbs, notebooks
 from checkout import run, tools
+from fresh import run_fresh
 
 cell_seconds = 420
 real_data = os.environ.get("TOPOFR_REAL_DATA", "")
@@ -34,7 +35,7 @@ run_bare = [name for name in notebooks() if not left_out(name)]
 def test_notebook(name, flags, record_property):
     own = flagged(name)
     wanted = [flag for flag in flags if own[flag]]
-    status, out = run(tools / "nbdev-test", nbs / name, "--n-workers", "1", "--flags", " ".join(wanted), timeout=cell_seconds)
+    status, out = run_fresh(nbs / name, " ".join(wanted), timeout=cell_seconds)
     assert status == 0 and "Success." in out, out
     if "data" in wanted: record_property("real cells", own["data"])
 

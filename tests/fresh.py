@@ -1,0 +1,42 @@
+"""A notebook in a process of its own that does not have to import torch first.
+
+Each of 170 notebooks would spend four seconds of processor time on torch, pandas and matplotlib before its first cell does anything.
+Here one server per worker imports these once and forks a process for each notebook. It loads nothing of topofr_nb.
+"""
+import multiprocessing
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from checkout import root
+
+preloaded = ["torch", "torchvision.io", "pandas", "matplotlib.pyplot", "scipy.optimize", "nbdev.test"]
+
+
+def _test(notebook, flags, output):
+    "What nbdev-test does; everything it says goes to the file `output`"
+    file = os.open(output, os.O_WRONLY | os.O_CREAT)
+    for stream in (1, 2): os.dup2(file, stream)
+    sys.stdout = sys.__stdout__ = os.fdopen(1, "w", buffering=1, closefd=False)
+    sys.stderr = sys.__stderr__ = os.fdopen(2, "w", buffering=1, closefd=False)
+    sys.argv = ["nbdev-test", str(notebook)]
+    sys.path[:] = [str(root), *(path for path in sys.path if Path(path).resolve() not in (root, root / "tests", root / "tools"))]
+    from nbdev.test import nbdev_test
+    nbdev_test(str(notebook), flags=flags, n_workers=0)
+
+
+def run_fresh(notebook, flags="", timeout=600):
+    "Run a notebook from top to bottom; return (exit status, stdout and stderr together)"
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(preloaded)
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder, "output")
+        process = context.Process(target=_test, args=(notebook, flags, output))
+        process.start()
+        process.join(timeout)
+        late = process.is_alive()
+        process.kill()
+        process.join()
+        said = output.read_text(errors="replace") if output.exists() else ""
+        return (124, f"{said}\nstopped after {timeout} s") if late else (process.exitcode, said)
