@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['DIRECTIONS', 'SCORES', 'EXTRA', 'GATES', 'SUPPORTS', 'OPPOSITE', 'EQUIVALENT', 'UNDECIDED', 'UNTESTABLE',
-           'UNFINISHED', 'VERDICTS', 'FEWEST_SEEDS', 'ASSUMED', 'Claim', 'parse_gate', 'read_claims', 'value_of',
-           'experiment_rows', 'seed_values', 'gate_value', 'closed_gate', 'decide', 'holm', 'Judgement',
-           'measure_claim', 'judge', 'verdict_table', 'count_verdicts', 'plot_verdicts', 'design_sentence',
-           'paper_findings', 'design_sentences', 'of_experiments', 'findings_table']
+           'UNFINISHED', 'VERDICTS', 'FEWEST_SEEDS', 'ASSUMED', 'SILENT', 'PAPERS', 'Claim', 'parse_gate',
+           'read_claims', 'value_of', 'experiment_rows', 'seed_values', 'gate_value', 'closed_gate', 'decide', 'holm',
+           'Judgement', 'measure_claim', 'judge', 'verdict_table', 'count_verdicts', 'plot_verdicts', 'design_sentence',
+           'paper_findings', 'design_sentences', 'of_experiments', 'regime_cell', 'findings_table']
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #59809843
 import csv, math, re
@@ -23,7 +23,7 @@ from ..figures import COLOURS, subplots
 from .claims import counted, number_text
 from .experiments import EXPERIMENTS, REGIMES, SYNTHETIC_ONLY, find_experiment
 from .intervals import TwoLevel, detectable, paired_draws, two_level
-from .ledger import Ledger, Row, ledger_id
+from .ledger import Ledger, Row, kept_overlap, ledger_id
 from .measured import NUMBERS
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #85a1203c
@@ -110,9 +110,13 @@ def value_of(row:Row, measure:str)->float: # NaN where it was not measured
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #b9146499
 def experiment_rows(name:str, regime:str, ledger:Ledger|None=None)->dict: # (variant, seed) -> Row, None without
-    "The rows of a grid"
-    rows, cells = (ledger or Ledger()).rows(), find_experiment(name, regime).cells()
-    return {(variant, seed): rows.get(ledger_id(recipe)) for variant, seed, recipe in cells}
+    "The rows of a grid, with the overlap of their histograms where it was not written down"
+    ledger = ledger or Ledger()
+    rows, cells = ledger.rows(), find_experiment(name, regime).cells()
+    def completed(row):
+        if row is None or row.histograms is None or 'overlap' in row.scores: return row
+        return replace(row, scores=row.scores | dict(overlap=kept_overlap(ledger.histograms(row))))
+    return {(variant, seed): completed(rows.get(ledger_id(recipe))) for variant, seed, recipe in cells}
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #2fc3f96d
 def seed_values(claim:Claim, rows:Mapping # from `experiment_rows`
@@ -174,12 +178,12 @@ def decide(found:TwoLevel,
 # %% ../../nbs/70_report/16_verdicts.ipynb #fc5c3f54
 def holm(values:Sequence[float] # p values; NaN stays
         )->np.ndarray:
-    "P values corrected for looking at all of them (Holm 1979)"
+    "P values corrected for looking at all of them (Holm 1979), also at those that are not known yet"
     p = np.asarray(values, dtype=float)
     order = [i for i in np.argsort(p) if not math.isnan(p[i])]
     out, most = p.copy(), 0.
     for rank, i in enumerate(order):
-        most = max(most, min(1., p[i]*(len(order) - rank)))
+        most = max(most, min(1., p[i]*(len(p) - rank)))
         out[i] = most
     return out
 
@@ -340,9 +344,9 @@ def design_sentences(judgements:Sequence[Judgement] # of an experiment
     "What each grid can find: from the deviations that were measured, otherwise from an assumed one"
     found = []
     for regime in dict.fromkeys(x.regime for x in judgements):
-        mine = [x for x in judgements if x.regime == regime and x.claim.rate]
+        mine = [x for x in judgements if x.regime == regime]
         known = [x for x in mine if x.found.trials > 1 and math.isfinite(x.found.high)]
-        for x in known or mine[:1]:
+        for x in known or [x for x in mine if x.claim.rate][:1]:
             deviation = x.found.seeds_error*math.sqrt(x.found.trials) if known else ASSUMED
             people = np.nan_to_num(x.found.people_error) if known else 0.
             pair = f'{x.claim.a} against {x.claim.b}, {x.claim.measure}'
@@ -358,16 +362,39 @@ def of_experiments(*names:str,        # keys of EXPERIMENTS
     for name in names: one_of('experiment', name, EXPERIMENTS)
     return [x for x in judge(None, REGIMES, ledger) if x.claim.experiment in names]
 
+# %% ../../nbs/70_report/16_verdicts.ipynb #fbabfcd3
+SILENT = (UNTESTABLE, UNFINISHED) # nothing is said about the claim itself
+
+def regime_cell(judgements:Sequence[Judgement] # of one claim, or of several that a regime is silent about
+               )->str:                         # Markdown
+    "What a regime says"
+    said = [x for x in judgements if x.verdict not in SILENT]
+    if said: return f'**{said[0].verdict}** {said[0].difference}'.strip()
+    closed = sum(x.verdict == UNTESTABLE for x in judgements)
+    some = f' ({closed} of {len(judgements)})' if closed < len(judgements) else ''
+    return f'{UNTESTABLE}{some}' if closed else 'not measured'
+
 # %% ../../nbs/70_report/16_verdicts.ipynb #11c86890
+PAPERS = dict(topofr='TopoFR', unpg='UNPG', gif='GIF')
+
+def _table_line(mine, regimes, alone):
+    "A line of `findings_table`: one claim, or all of a table that no regime speaks about"
+    first, ids = mine[0].claim, {x.claim.id for x in mine}
+    what = first.statement if alone or len(ids) == 1 else f'{len(ids)} claims that no regime could judge yet'
+    cells = [regime_cell([x for x in mine if x.regime == regime]) for regime in regimes]
+    return '| ' + ' | '.join([f'{PAPERS[first.paper]}, {first.place}', what, *cells, f'`{first.experiment}`']) + ' |'
+
 def findings_table(judgements:Sequence[Judgement]|None=None, # None: all claims in all regimes
-                  )->str: # Markdown
-    "Every claim that is measured in some regime, in one table, and how many are not"
-    found = judge() if judgements is None else list(judgements)
-    shown = [x for x in found if x.verdict != UNFINISHED]
-    head = ('paper', 'claim', 'regime', 'difference, 95 % interval', 'verdict', 'run it again')
-    lines = ['| ' + ' | '.join(head) + ' |', '|---'*len(head) + '|']
-    lines += [f'| {x.claim.paper}, {x.claim.place} | {x.claim.statement} | {x.regime} | {x.difference} | {x.verdict} | '
-              f'`{x.again.removeprefix("python -m ")}` |' for x in shown]
-    missing = len(found) - len(shown)
-    rest = f'{counted(missing, "cell is", "cells are")} empty: their grid has not run to its end.' if missing else ''
-    return '\n'.join(lines if shown else []) + ('\n\n' if shown and rest else '') + rest
+                  )->str:                                    # Markdown
+    "Every claim, what each regime says of it, and the experiment that trains it again"
+    found, groups = judge() if judgements is None else list(judgements), {}
+    regimes = [regime for regime in REGIMES if any(x.regime == regime for x in found)]
+    judged = {x.claim.id for x in found if x.verdict not in SILENT}
+    for paper in PAPERS:
+        for x in found:
+            c = x.claim
+            alone = c.id in judged
+            if c.paper == paper: groups.setdefault((alone, c.place, c.experiment, c.id if alone else paper), []).append(x)
+    head = ['paper', 'claim', *(f'`{regime}`' for regime in regimes), 'experiment']
+    lines = [_table_line(mine, regimes, group[0]) for group, mine in groups.items()]
+    return '\n'.join(['| ' + ' | '.join(head) + ' |', '|---'*len(head) + '|', *lines])
