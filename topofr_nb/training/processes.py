@@ -4,16 +4,19 @@
 
 # %% auto #0
 __all__ = ['NEEDED', 'PATIENCE', 'BEAT', 'GRACE', 'BROKEN', 'TOLD', 'local_device', 'started_processes', 'patient_group',
-           'joined', 'beating', 'lost_processes', 'LostProcess', 'lost_sentence', 'naming_lost', 'gather_texts',
-           'agree', 'Elsewhere', 'share_error', 'all_or_none', 'first_alone', 'from_first', 'check_alike']
+           'LostProcess', 'fresh_store', 'joined', 'beating', 'lost_processes', 'lost_sentence', 'naming_lost',
+           'gather_texts', 'agree', 'Elsewhere', 'share_error', 'all_or_none', 'first_alone', 'from_first',
+           'check_alike']
 
 # %% ../../nbs/60_training/36_processes.ipynb #d8e06baa
 import json, os, threading, time
 from contextlib import contextmanager
 from datetime import timedelta
+from uuid import uuid4
 
 import torch
 import torch.distributed as dist
+from torch.distributed.rendezvous import rendezvous
 
 from ..core import pick_device
 from ..files import InUse
@@ -53,6 +56,50 @@ def patient_group():
         _patient[default] = dist.new_group(backend='gloo', timeout=PATIENCE)
     return _patient[default]
 
+# %% ../../nbs/60_training/36_processes.ipynb #599653d3
+class LostProcess(RuntimeError): "A process of the run is gone; the message names it"
+
+# %% ../../nbs/60_training/36_processes.ipynb #209494cc
+def _answer_all(store, size, word, seconds):
+    "Process 0: tell every other its word, until all have heard it"
+    missing, end = set(range(1, size)), time.time() + seconds
+    while missing:
+        for rank in missing:
+            if store.check([f'came/{rank}']): store.set(f'answer/{store.get(f"came/{rank}").decode()}', word)
+        missing = {rank for rank in missing if not store.check([f'heard/{word}/{rank}'])}
+        if missing and time.time() > end: raise LostProcess(_absent(missing, size, seconds))
+        time.sleep(0.02)
+
+def _absent(missing, size, seconds):
+    "Who has not come"
+    names = f'process {min(missing)} has' if len(missing) == 1 else f'processes {", ".join(map(str, missing))} have'
+    return f'{names} not met the other {size - len(missing)} of {size} within {seconds:g} s'
+
+# %% ../../nbs/60_training/36_processes.ipynb #c6a957e1
+def fresh_store(store,          # of keys and values, reached by all; may be that of an earlier start
+                rank:int,
+                size:int,       # number of processes
+                seconds:float,  # to wait for the others
+               )->dist.PrefixStore: # empty
+    "A part of a store that no earlier start has written to"
+    word = uuid4().hex
+    if rank == 0: _answer_all(store, size, word, seconds)
+    else:
+        store.set(f'came/{rank}', word)
+        word = store.get(f'answer/{word}').decode()
+        store.set(f'heard/{word}/{rank}', '')
+    return dist.PrefixStore(word, store)
+
+# %% ../../nbs/60_training/36_processes.ipynb #7c525f3c
+def _meet(device, timeout):
+    "One group of the processes that were started together"
+    backend = 'cpu:gloo,cuda:nccl' if device.type == 'cuda' else 'gloo'
+    waiting = timedelta(seconds=timeout)
+    store, rank, size = next(rendezvous('env://', timeout=waiting))
+    store.set_timeout(waiting)
+    dist.init_process_group(backend, store=fresh_store(store, rank, size, timeout), rank=rank, world_size=size,
+                            timeout=waiting)
+
 # %% ../../nbs/60_training/36_processes.ipynb #addba9e4
 @contextmanager
 def joined(device:torch.device,   # of this process
@@ -62,9 +109,9 @@ def joined(device:torch.device,   # of this process
     if started_processes() == 1 or dist.is_initialized():
         yield
         return
-    backend = 'cpu:gloo,cuda:nccl' if device.type == 'cuda' else 'gloo'
     if device.type == 'cuda': torch.cuda.set_device(device)
-    try: dist.init_process_group(backend, timeout=timedelta(seconds=timeout))
+    try: _meet(device, timeout)
+    except LostProcess: raise
     except RuntimeError as error:
         place = f'{os.environ["MASTER_ADDR"]}:{os.environ["MASTER_PORT"]}'
         raise LostProcess(f'process {os.environ["RANK"]} of {os.environ["WORLD_SIZE"]} has not met the others at '
@@ -111,9 +158,6 @@ def lost_processes()->list[int]: # ranks; [0] also where the meeting place itsel
         after = [_store().add(key, 0) for key in keys]
     except RuntimeError: return [0]
     return [rank for rank, (a, b) in enumerate(zip(before, after)) if a == b]
-
-# %% ../../nbs/60_training/36_processes.ipynb #ac6b19cf
-class LostProcess(RuntimeError): "A process of the run is gone; the message names it"
 
 # %% ../../nbs/60_training/36_processes.ipynb #aded7014
 def lost_sentence(lost:list[int])->str: # from `lost_processes`, not empty
