@@ -14,7 +14,7 @@ unexport JUPYTER_PATH PYTHONPATH PYTHONHOME
 # The caller's mirror is kept, find-links are not: pip would prefer a CPU-only torch of the same version lying there.
 PIP := PIP_USER=0 PIP_FIND_LINKS=.venv/no-links PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 
-.PHONY: help install train test fuzz lab docs style reproduce-smoke verify-results export readme lock clean
+.PHONY: help install train test fuzz lab docs style reproduce reproduce-smoke verify-results export readme lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -26,7 +26,8 @@ help:
 	@echo 'make readme           nbs/index.ipynb -> README.md, nbs/contents.ipynb anew from all titles'
 	@echo 'make style            how the notebooks are written: cells, lines, lessons'
 	@echo 'make fuzz             100,000 damaged records and verification sets; ARGS="--inputs 1000000 --seed 1"'
-	@echo 'make reproduce-smoke  every notebook of nbs/80_reproduce, at smoke scale'
+	@echo 'make reproduce        every notebook of nbs/80_reproduce and a page of what they found; SCALE=smoke, quick or laptop'
+	@echo 'make reproduce-smoke  the same at smoke scale as tests, two at a time'
 	@echo 'make verify-results   draw rows of the ledger, train them again, compare; N=10 draws ten'
 	@echo 'make lock             resolve requirements.lock anew (needs the package index)'
 	@echo 'make install          only the set-up that the others do by themselves'
@@ -66,6 +67,10 @@ test: .venv/.installed
 
 fuzz: .venv/.installed
 	@$(BIN)/python tests/fuzz.py --inputs 100000 $(ARGS)
+
+SCALE ?= smoke
+reproduce: .venv/.installed
+	@$(BIN)/python -m topofr_nb.report.reproduce --scale $(SCALE) $(ARGS)
 
 reproduce-smoke: .venv/.installed
 	@$(BIN)/pytest -n 2 -m reproduce $(ARGS)

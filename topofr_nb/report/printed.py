@@ -41,7 +41,8 @@ def markdown_table(frame)->str:
     "A table in Markdown"
     plain = as_text(frame)
     rows = [list(plain.columns), ['---']*len(plain.columns), *plain.itertuples(index=False, name=None)]
-    return '\n'.join('| ' + ' | '.join(cell.replace('|', r'\|').replace('\n', ' ') for cell in row) + ' |' for row in rows)
+    def line(cells): return '| ' + ' | '.join(cell.replace('|', r'\|').replace('\n', ' ') for cell in cells) + ' |'
+    return '\n'.join(map(line, rows))
 
 # %% ../../nbs/70_report/46_printed.ipynb #311d3298
 def latex_table(frame,
@@ -66,8 +67,9 @@ def export_table(table,          # pandas.DataFrame; a sentence goes through
         raise ValueError(f'{name} is a {type(table).__name__}, not a table. Valid: a DataFrame, or a sentence')
     folder = runs_folder(out_dir)/'tables'
     folder.mkdir(parents=True, exist_ok=True)
-    for ending, written in (('md', markdown_table(table)), ('tex', latex_table(table, caption, f'tab:{name}'))):
-        with write_aside(folder/f'{name}.{ending}') as aside: aside.write_text(written.rstrip() + '\n', encoding='utf-8')
+    formats = dict(md=markdown_table(table), tex=latex_table(table, caption, f'tab:{name}'))
+    for ending, text in formats.items():
+        with write_aside(folder/f'{name}.{ending}') as aside: aside.write_text(text.rstrip() + '\n', encoding='utf-8')
     return table
 
 # %% ../../nbs/70_report/46_printed.ipynb #45586464
