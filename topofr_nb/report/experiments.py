@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['REGIMES', 'SCORED', 'QUICK', 'REAL', 'UNPG_PARTS', 'CONVERGED', 'ALIGNMENT', 'TOPOFR_PARTS', 'WEIGHTED', 'PEOPLE',
-           'GIF_METHODS', 'CODED', 'EXPERIMENTS', 'SYNTHETIC_ONLY', 'IMAGES_PER_SECOND', 'warm_checkpoint',
-           'Experiment', 'missing_cells', 'run_experiment', 'real_faces', 'unpg', 'wdfs', 'casia', 'ablation', 'sign',
-           'discrepancy', 'sde', 'gif', 'tail', 'find_experiment', 'estimated_hours']
+           'GIF_METHODS', 'CODED', 'FACTORS', 'TOGETHER', 'ALIGNMENTS', 'BATCHES', 'CROWDS', 'EXPERIMENTS',
+           'SYNTHETIC_ONLY', 'IMAGES_PER_SECOND', 'warm_checkpoint', 'Experiment', 'missing_cells', 'run_experiment',
+           'real_faces', 'unpg', 'wdfs', 'casia', 'ablation', 'sign', 'discrepancy', 'sde', 'gif', 'tail', 'crossed',
+           'cross', 'rivals', 'sizes', 'find_experiment', 'estimated_hours']
 
 # %% ../../nbs/70_report/13_experiments.ipynb #243d13d3
 import math, os
@@ -227,10 +228,62 @@ def tail(regime:str='laptop')->Experiment:
     return Experiment('tail', regime, base, variants, (0, 1, 2), 'a long tail of people',
                       dict(GIF=dict(method='softmax', max_steps=None, epochs=2)), measures=('centres',))
 
+# %% ../../nbs/70_report/13_experiments.ipynb #3df3120b
+FACTORS = ('TopoFR', 'UNPG', 'GIF')
+TOGETHER = {(): 'arcface', ('TopoFR',): 'topofr', ('UNPG',): 'unpg', ('GIF',): 'gif',
+            ('TopoFR', 'UNPG'): 'topofr_unpg', ('TopoFR', 'GIF'): 'gif_topofr', ('UNPG', 'GIF'): 'gif_unpg',
+            FACTORS: 'gif_topofr_unpg'}
+
+def crossed(chosen:tuple)->str: # factors that are on
+    "Name of a variant of the cross"
+    return ' + '.join(chosen) or 'ArcFace'
+
+# %% ../../nbs/70_report/13_experiments.ipynb #01c89eb6
+def cross(regime:str='laptop',
+          alignment:dict|None=None, # recipe fields of the alignment; None: ALIGNMENT
+         )->Experiment:
+    "TopoFR, UNPG and GIF, each on or off"
+    if regime == 'real': raise ValueError("regime 'real' has 336 people; GIF needs many. Valid: quick, laptop")
+    aligned = ALIGNMENT if alignment is None else alignment
+    def fields(chosen, method):
+        whiskers = dict(whisker=1.) if 'UNPG' in chosen else {}
+        return dict(method=method) | whiskers | (aligned if 'TopoFR' in chosen else {})
+    variants = {crossed(chosen): fields(chosen, method) for chosen, method in TOGETHER.items()}
+    warm = {crossed(chosen): dict(method='softmax', max_steps=None, epochs=2) for chosen in TOGETHER if 'GIF' in chosen}
+    seeds = dict(quick=range(3, 6), laptop=range(3, 8))
+    return Experiment('cross', regime, _base(regime, {}, CONVERGED | dict(keep_every=None)), variants,
+                      tuple(seeds[regime]), 'TopoFR x UNPG x GIF', warm)
+
+# %% ../../nbs/70_report/13_experiments.ipynb #b080bb41
+ALIGNMENTS = {'ISA': {}, 'RTD-Lite': dict(isa_variant='rtd_lite'), 'distance MSE': dict(isa_variant='distance_mse')}
+
+def rivals(regime:str='laptop')->Experiment:
+    "Alignments that pull equally hard"
+    base = _base(regime, {}, CONVERGED | dict(keep_every=None))
+    aligned = {name: dict(method='topofr_a') | ALIGNMENT | fields for name, fields in ALIGNMENTS.items()}
+    seeds = dict(quick=range(3, 6), laptop=range(3, 8), real=range(3, 6))
+    return Experiment('rivals', regime, base, {'ArcFace': dict(method='arcface')} | aligned, tuple(seeds[regime]),
+                      'ISA, RTD-Lite and plain distances at equal pull')
+
+# %% ../../nbs/70_report/13_experiments.ipynb #9ca0c95c
+BATCHES = (64, 128, 256)
+CROWDS = (150, 600, 2400)
+
+def sizes(regime:str='laptop')->Experiment:
+    "UNPG and ArcFace over the size of the batch and the number of people"
+    if regime == 'real': raise ValueError("regime 'real' has 336 people. Valid: quick, laptop")
+    images = 25_600 if regime == 'quick' else 144_000
+    def fields(batch, m): return dict(batch_size=batch, identities=m, max_steps=images//batch)
+    cells = {f'batch {batch}': fields(batch, 600) for batch in BATCHES} | {f'm = {m}': fields(128, m) for m in CROWDS}
+    heads = {name: UNPG_PARTS[name] for name in ('ArcFace', 'UNPG')}
+    variants = {f'{name}, {cell}': head | more for cell, more in cells.items() for name, head in heads.items()}
+    base = SCORED | dict(embedding_size=128, shots=12)
+    return Experiment('sizes', regime, base, variants, tuple(range(3, 6)), 'UNPG over batch size and people')
+
 # %% ../../nbs/70_report/13_experiments.ipynb #4c14373e
 EXPERIMENTS = dict(unpg=unpg, wdfs=wdfs, casia=casia, ablation=ablation, sign=sign, discrepancy=discrepancy, sde=sde,
-                   gif=gif, tail=tail)
-SYNTHETIC_ONLY = ('sde', 'gif', 'tail')
+                   gif=gif, tail=tail, cross=cross, rivals=rivals, sizes=sizes)
+SYNTHETIC_ONLY = ('sde', 'gif', 'tail', 'cross', 'sizes')
 
 def find_experiment(name:str, regime:str='laptop')->Experiment:
     "An experiment by its name"

@@ -35,27 +35,33 @@ EXTRA = tuple(f'{kind}.{name}' for kind, names in NUMBERS.items() for name in na
 class Claim:
     "What a paper says of two variants"
     id:str
-    paper:str       # "topofr", "unpg" or "gif"
+    paper:str       # "topofr", "unpg", "gif", or "beyond" them
     place:str       # table, figure or section; claims of one place are corrected together
     experiment:str  # key of EXPERIMENTS
     statement:str
-    a:str           # variant
-    b:str           # variant it is compared with; '': a's own value is the difference
+    a:str           # variant, or several divided by ;, whose mean counts
+    b:str           # what it is compared with, as many; '': a's own value is the difference
     measure:str     # one of SCORES or EXTRA; "slope ..." is per tenfold number of people
     direction:str   # of a against b: "higher", "lower" or "same"
     matters:float   # smallest difference that matters: points of rates, otherwise the measure's own unit
     gate:str        # conditions such as "loss < 1; pull > 0.01", or ''
 
     def __post_init__(self):
-        valid = dict(paper=('topofr', 'unpg', 'gif'), experiment=EXPERIMENTS, direction=DIRECTIONS)
+        valid = dict(paper=('topofr', 'unpg', 'gif', 'beyond'), experiment=EXPERIMENTS, direction=DIRECTIONS)
         for name, choices in valid.items(): one_of(name, getattr(self, name), choices)
         one_of('measure', self.measure.removeprefix('slope '), SCORES + EXTRA)
         variants = find_experiment(self.experiment).variants
         if self.measure.startswith('slope '): variants = dict.fromkeys(name.split(', m = ')[0] for name in variants)
-        for variant in filter(None, (self.a, self.b)): one_of('variant', variant, variants)
+        a, b = self.sides()
+        for variant in (*a, *b): one_of('variant', variant, variants)
+        if b and len(a) != len(b): raise ValueError(f'a names {len(a)} variants and b {len(b)}; as many are needed')
         object.__setattr__(self, 'matters', float(self.matters))
         if not self.matters > 0: raise ValueError(f'matters is {self.matters}; a difference above 0 is needed')
         self.gates()
+
+    def sides(self)->tuple[list[str], list[str]]: # variants of a, of b
+        "What is compared with what"
+        return tuple([name.strip() for name in side.split(';') if name.strip()] for side in (self.a, self.b))
 
     def gates(self)->list[tuple[str, str, float]]: # name, "<" or ">", limit
         "The conditions that a regime has to meet"
@@ -126,12 +132,13 @@ def seed_values(claim:Claim, rows:Mapping # from `experiment_rows`
     def value(variant, seed):
         row = rows.get((variant, seed))
         return math.nan if row is None else scale*value_of(row, measure)
-    def difference(a, b, seed): return value(a, seed) - (value(b, seed) if b else 0.)
+    def mean(variants, seed): return float(np.mean([value(variant, seed) for variant in variants])) if variants else 0.
+    def difference(a, b, seed): return mean(a, seed) - mean(b, seed)
     seeds = dict.fromkeys(seed for _, seed in rows)
-    if measure == claim.measure: return {seed: difference(claim.a, claim.b, seed) for seed in seeds}
+    if measure == claim.measure: return {seed: difference(*claim.sides(), seed) for seed in seeds}
     sizes = sorted({int(name.split(', m = ')[1]) for name, _ in rows if name.startswith(f'{claim.a}, m = ')})
     def slope(seed):
-        gains = [difference(f'{claim.a}, m = {m}', f'{claim.b}, m = {m}', seed) for m in sizes]
+        gains = [difference([f'{claim.a}, m = {m}'], [f'{claim.b}, m = {m}'], seed) for m in sizes]
         return float(np.polyfit(np.log10(sizes), gains, 1)[0]) if np.isfinite(gains).all() else math.nan
     return {seed: slope(seed) for seed in seeds}
 
@@ -139,8 +146,9 @@ def seed_values(claim:Claim, rows:Mapping # from `experiment_rows`
 def gate_value(name:str,       # key of GATES
                claim:Claim, rows:Mapping)->float: # NaN where nothing is measured
     "The number that a gate looks at, a mean over seeds"
-    of = claim.a if name == 'pull' or not claim.b else claim.b
-    chosen = [row for (variant, _), row in rows.items() if variant == of and row is not None]
+    a, b = claim.sides()
+    of = a if name == 'pull' or not b else b
+    chosen = [row for (variant, _), row in rows.items() if variant in of and row is not None]
     if name == 'loss': values = [row.training['loss_cls'][-1] for row in chosen if 'loss_cls' in row.training]
     elif name == 'pull': values = [np.mean([x for x in row.training.get('ratio', ()) if x is not None] or [0.])
                                    for row in chosen]
@@ -216,12 +224,13 @@ class Judgement:
 # %% ../../nbs/70_report/16_verdicts.ipynb #fd114822
 def _people(claim, rows, seeds, ledger):
     "Deviations of the differences under other people; None where the measure has no counts by person"
-    if claim.measure not in MEASURES: return None, 200
-    names = [(variant, seed) for variant in filter(None, (claim.a, claim.b)) for seed in seeds]
-    if len(names) < 2*len(seeds) or any(rows[name].histograms is None for name in names): return None, 200
-    kept = [ledger.histograms(rows[name]).people for name in names]
-    draws = paired_draws(kept[:len(seeds)], kept[len(seeds):], claim.measure)
-    return (100. if claim.rate else 1.)*draws, len(kept[0])
+    pairs = list(zip(*claim.sides()))
+    names = [(variant, seed) for pair in pairs for variant in pair for seed in seeds]
+    if claim.measure not in MEASURES or not names: return None, 200
+    if any(rows[name].histograms is None for name in names): return None, 200
+    def kept(variant): return [ledger.histograms(rows[variant, seed]).people for seed in seeds]
+    draws = [paired_draws(kept(a), kept(b), claim.measure) for a, b in pairs]
+    return (100. if claim.rate else 1.)*np.mean(draws, axis=0), len(kept(pairs[0][0])[0])
 
 def measure_claim(claim:Claim, regime:str, rows:Mapping, # of the grid, from `experiment_rows`
                   ledger:Ledger)->Judgement:

@@ -56,11 +56,13 @@ OWN_METHODS = dict(
     topofr_f=Method('arcface', perturb=True, align=True, weight='focal'),
     topofr_g=Method('arcface', perturb=True, align=True, weight='gum'),
     sde=Method('arcface', weight='sds'),
+    topofr_unpg=Method('arcface', negatives='both', **FAMILIES['topofr']),
     gif=Method('arcface', head='gif'),
     gif_tokens=Method('arcface', head='gif', regression=False),
     gif_regression=Method('arcface', head='gif', tokens=False),
     gif_unpg=Method('arcface', head='gif', negatives='both'),
-    gif_topofr=Method('arcface', head='gif', **FAMILIES['topofr']))
+    gif_topofr=Method('arcface', head='gif', **FAMILIES['topofr']),
+    gif_topofr_unpg=Method('arcface', head='gif', negatives='both', **FAMILIES['topofr']))
 
 class Methods(MutableMapping):
     "Methods by name: your own first, then those that follow from the registered margins and pair losses"
