@@ -67,11 +67,7 @@ def state_digest(book:dict, parameters:dict)->str: # hexadecimal
         digest.update(f'{path.relative_to(root)} '.encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
 
-# %% ../../nbs/70_report/47_reproduce.ipynb #95f978d0
-COUNTS = re.compile(r'Of [\d,]+ (?:claims?|comparisons?) [^\n]*?\.(?=\W|$)')
-ENDINGS = {"supports the paper's claim": 'supports', 'sign is opposite': 'opposite sign',
-           'Undecided at this scale': 'undecided', 'cannot test the claim': 'cannot be tested'}
-
+# %% ../../nbs/70_report/47_reproduce.ipynb #4e803f32
 def said_by(book:dict # executed
            )->str:
     "All text that a notebook's cells gave"
@@ -80,6 +76,11 @@ def said_by(book:dict # executed
         data = output.get('data', {})
         return ''.join(data.get('text/markdown') or data.get('text/plain') or output.get('text', ''))
     return '\n'.join(map(text, outputs))
+
+# %% ../../nbs/70_report/47_reproduce.ipynb #95f978d0
+COUNTS = re.compile(r'Of [\d,]+ (?:claims?|comparisons?) [^\n]*?\.(?=\W|$)')
+ENDINGS = {"supports the paper's claim": 'supports', 'sign is opposite': 'opposite sign',
+           'Undecided at this scale': 'undecided', 'cannot test the claim': 'cannot be tested'}
 
 def verdict_of(book:dict)->str: # '' for a notebook without claims
     "What a notebook found, in a sentence"
@@ -159,7 +160,8 @@ def run_notebook(name:Path,     # relative to `folder`
 STYLE = '''body{font:15px/1.45 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em;color:#222}
 body{background:#fff}table{border-collapse:collapse;width:100%}
 td,th{padding:.6em;border-bottom:1px solid #ddd;text-align:left;vertical-align:top}
-td.time{text-align:right;white-space:nowrap}img{max-width:300px;display:block}.failed{color:#b00020}.kept{color:#666}'''
+td.time{text-align:right;white-space:nowrap}img{max-width:300px;display:block}
+.failed{color:#b00020}.kept{color:#666}'''
 
 def count_outcomes(found:Sequence[Outcome])->str:
     "How many ran, were kept and failed; failures by name"
