@@ -297,6 +297,57 @@ def test_dark_theme(server):
         assert lightness(paper) < 0.3 < 0.7 < lightness(ink), (paper, ink)
 
 
+def test_parameters_as_a_form(server):
+    "What is typed into the form is checked, reaches the parameters cell, and a cell that was edited since is left alone"
+    folder, address, token = server
+    book = json.loads((folder / "train.ipynb").read_text(encoding="utf-8"))
+    kept = ("load_ext", "# Parameters of this notebook", "given = check_parameters", "parameter_form(globals()")
+    book["cells"] = [cell for cell in book["cells"] if any(sign in "".join(cell["source"]) for sign in kept)]
+    (folder / "form.ipynb").write_text(json.dumps(book), encoding="utf-8")
+    source = """() => window.jupyterapp.shell.currentWidget.content.widgets
+        .map((cell) => cell.model.sharedModel.getSource()).find((text) => text.startsWith("# Parameters of this notebook"))"""
+    with browser() as page:
+        seen = Seen(page, address)
+        open_notebook(page, address, token, "form.ipynb")
+        assert not run_all(page)
+        form = page.locator(".parameter-form")
+        form.wait_for(timeout=60_000)
+        form.scroll_into_view_if_needed()
+        write, said = form.get_by_role("button", name="Write into"), form.locator(".form-said")
+
+        def enter(name, text):
+            frame = form.get_attribute("data-frame")
+            form.get_by_role("searchbox").fill(name)
+            field = form.get_by_label(name, exact=True)
+            field.select_option(text) if field.evaluate("(field) => field.tagName") == "SELECT" else field.fill(text)
+            page.wait_for_function("([form, frame]) => form.dataset.frame !== frame", arg=[form.element_handle(), frame], timeout=20_000)
+        enter("backbone", "r50")
+        enter("max_steps", "many")
+        assert "max_steps = 'many' is a str; expected int" in said.inner_text() and write.is_disabled()
+        shot(page, "form_refused")
+        enter("max_steps", "12")
+        form.get_by_text("The command", exact=True).click()
+        assert "-p max_steps 12 -p backbone r50" in form.inner_text() or "-p backbone r50 -p max_steps 12" in form.inner_text()
+        write.click()
+        assert "Written" in said.inner_text()
+        text = page.evaluate(source)
+        assert 'backbone = "r50"' in text and "max_steps = 12  # stop after so many steps" in text
+        shot(page, "form")
+        enter("max_steps", "13")
+        write.click()
+        assert "max_steps = 13 " in page.evaluate(source), "again, without running the cell in between"
+        page.evaluate("""() => { const cell = window.jupyterapp.shell.currentWidget.content.widgets
+            .find((cell) => cell.model.sharedModel.getSource().startsWith("# Parameters of this notebook"));
+            cell.model.sharedModel.setSource(cell.model.sharedModel.getSource() + "\\nseed = 7"); }""")
+        enter("max_steps", "14")
+        write.click()
+        assert "could not be written" in said.inner_text() and "max_steps = 13 " in page.evaluate(source)
+        assert not run_all(page)
+        form.wait_for(timeout=60_000)
+        assert form.get_by_label("max_steps", exact=True).input_value() == "13"
+        assert not seen.problems, seen.problems
+
+
 def outputs_of(page, text):
     "The outputs of the code cell that holds `text`"
     return page.evaluate("""(text) => window.jupyterapp.shell.currentWidget.content.widgets

@@ -39,9 +39,10 @@ function control(spec, changed) {
     input.value = value;
     if (spec.kind === "slider") { text.textContent = shown(spec, value); input.setAttribute("aria-valuetext", shown(spec, value)); }
   }
+  function end(high) { input.max = high; }
   input.setAttribute(ownKeys, "true");
   const label = element("label", { for: id }, spec.label);
-  return { row: element("div", { class: `explorer-control explorer-${spec.kind}` }, label, input, text), show };
+  return { row: element("div", { class: `explorer-control explorer-${spec.kind}` }, label, input, text), show, end };
 }
 
 function render({ model, el }) {
@@ -68,6 +69,7 @@ function render({ model, el }) {
   }
 
   function showValues() {
+    for (const [name, high] of Object.entries(model.get("ends") ?? {})) controls[name]?.end(high);
     for (const [name, value] of Object.entries(model.get("values"))) controls[name]?.show(value);
   }
 

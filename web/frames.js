@@ -17,6 +17,8 @@ function take(values) {
   held.values = values;
   held.picture = frame[0].replace(/@(\d+)@/g, (found, i) => state.images[i]);
   held.status = frame[1];
+  held.ends = frame[3];
+  for (const [name, high] of Object.entries(held.ends)) values[name] = Math.min(values[name], high);
 }
 
 const model = {

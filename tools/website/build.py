@@ -119,13 +119,14 @@ def explorer_pages():
     "Folder of the explorers as pages that need no kernel, and their titles; made anew when the package has changed"
     try: from topofr_nb.explore.pages import write_pages
     except ImportError: return None, {}
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted((root / "topofr_nb").rglob("*.py")))).hexdigest()[:16]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted([*(root / "topofr_nb").rglob("*.py"), *(root / "web").iterdir()])
+                                     if path.is_file())).hexdigest()[:16]
     folder = root / "data" / "cache" / "explorers" / digest
     titles = folder / "titles.json"
     if not titles.exists():
         shutil.rmtree(folder.parent, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
-        made = {Path(path).name: title for title, path in write_pages(folder).values()}
+        made = {Path(path).name: title for title, path in write_pages(folder, back="../explorers.html").values()}
         titles.write_text(json.dumps(made), encoding="utf-8")
     return folder, json.loads(titles.read_text(encoding="utf-8"))
 

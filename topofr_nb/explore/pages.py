@@ -112,6 +112,7 @@ PAGES = dict(
 def write_pages(folder,             # folder of the pages; made if missing
                 names=tuple(PAGES), # which explorers
                 progress:Callable|None=None, # called with each path
+                back:str='', # address that a link above each explorer leads to; none: no link
                )->dict[str, tuple[str, Path]]: # name -> title and page
     "Write explorers as pages that fetch nothing"
     for name in names: one_of('explorer', name, PAGES)
@@ -121,10 +122,9 @@ def write_pages(folder,             # folder of the pages; made if missing
     with tempfile.TemporaryDirectory() as runs:
         for name in names:
             title, make = PAGES[name]
-            html = page(*_titled(make(runs), title))
+            prepared = make(runs)
+            html = page(prepared.explorer, title, prepared.grid, back)
             with write_aside(home/f'{name}.html') as aside: aside.write_text(html, encoding='utf-8')
             written[name] = title, home/f'{name}.html'
             if progress: progress(home/f'{name}.html')
     return written
-
-def _titled(prepared, title): return prepared.explorer, title, prepared.grid

@@ -168,7 +168,7 @@ def explore_pairs(pairs:PairSet,
     controls = [slider('place', 'from place', 0, max(longest - 1, 1), 0, 1), choice('kind', 'pairs', list(lists))]
 
     def draw(place, kind):
-        start = min(int(place), max(len(lists[kind]) - ACROSS, 0))
+        start = min(int(place), ends(place, kind)['place'])
         shown = lists[kind][start:start + ACROSS]
         title = f'{kind}: {start + 1} to {start + len(shown)} of {len(lists[kind])}' if len(shown) else kind
         upper = against_panel(*decisions, same, shown) if len(decisions) == 2 else scores_panel(decisions[0], same)
@@ -179,4 +179,5 @@ def explore_pairs(pairs:PairSet,
         pair = int(event['key'])
         name = next((name for name in (kind, *lists) if pair in lists[name]), None)
         return name and dict(kind=name, place=int(np.flatnonzero(lists[name] == pair)[0]))
-    return Explorer(controls, draw, act)
+    def ends(place, kind): return dict(place=max(len(lists[kind]) - ACROSS, 0))
+    return Explorer(controls, draw, act, ends)

@@ -74,6 +74,14 @@ class SharedState(anywidget.AnyWidget):
     status = traitlets.Unicode().tag(sync=True)
     frame = traitlets.Int().tag(sync=True)  # counts the pictures: the browser waits for it
     event = traitlets.Dict().tag(sync=True) # of a mark with a key: kind, key, x, y
+    ends = traitlets.Dict().tag(sync=True)  # slider -> its upper end as the other values are
+
+    def _ipython_display_(self):
+        "The still picture, then the widget that takes its place"
+        display(HTML(still(self)))
+        data = self._repr_mimebundle_()
+        bundle, metadata = data if isinstance(data, tuple) else (data, {})
+        display({**bundle, 'text/plain': self.status}, metadata=metadata, raw=True)
 
 # %% ../../nbs/85_explore/06_widget.ipynb #42303f56
 class Explorer(SharedState):
@@ -82,12 +90,21 @@ class Explorer(SharedState):
                  controls:list[dict],  # from `slider`, `choice`, `toggle`
                  draw:Callable,        # (**values) -> (Picture, str): what is seen, and a sentence about it
                  act:Callable|None=None, # (event, **values) -> new values of controls, {} to draw again, or None
+                 ends:Callable|None=None, # (**values) -> {slider: upper end} of those that depend on other controls
                 ):
         super().__init__(controls=controls, values={spec['name']: spec['value'] for spec in controls})
         self.draw, self.act = draw, act
-        self.observe(lambda change: self.redraw(), 'values')
+        self.find_ends = ends or (lambda **values: {})
+        self.observe(lambda change: self._moved(), 'values')
         self.observe(lambda change: self._acted(change['new']), 'event')
-        self.redraw()
+        self._moved()
+
+    def _moved(self):
+        ends = self.find_ends(**self.values)
+        inside = {name: min(self.values[name], high) for name, high in ends.items()}
+        self.ends = ends
+        if inside.items() <= self.values.items(): self.redraw()
+        else: self.set(**inside)
 
     def redraw(self):
         "Draw the values as they are; an error of the drawing function becomes the status line"
@@ -108,13 +125,6 @@ class Explorer(SharedState):
         if new is None: self.frame += 1
         elif new: self.set(**new)
         else: self.redraw()
-
-    def _ipython_display_(self):
-        "The still picture, then the widget that takes its place"
-        display(HTML(still(self)))
-        data = self._repr_mimebundle_()
-        bundle, metadata = data if isinstance(data, tuple) else (data, {})
-        display({**bundle, 'text/plain': self.status}, metadata=metadata, raw=True)
 
 # %% ../../nbs/85_explore/06_widget.ipynb #ee5ce7b2
 def value_at(panel:Panel,
@@ -147,8 +157,13 @@ def _frames(explorer, grid):
         chosen = {name: grid[name][i] for name, i in zip(grid, places)}
         values = {**explorer.values, **chosen}
         drawn, said = explorer.draw(**values)
-        frames[' '.join(map(str, places))] = [str(drawn), said, _jumps(explorer, drawn, values, grid)]
+        ends = {name: _last(grid[name], high) for name, high in explorer.find_ends(**values).items() if name in grid}
+        frames[' '.join(map(str, places))] = [str(drawn), said, _jumps(explorer, drawn, values, grid), ends]
     return frames
+
+def _last(values, high):
+    "Place of the first value that reaches the end"
+    return next((i for i, value in enumerate(values) if value >= high), len(values) - 1)
 
 def _jumps(explorer, drawn, values, grid):
     "Key of a mark -> the values that a click on it sets"
@@ -175,9 +190,11 @@ def share_images(frames:dict, # key -> [picture, ...]
 # %% ../../nbs/85_explore/06_widget.ipynb #fad0c172
 PAGE = '''<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><meta name="viewport" content="width=device-width">
-<style>{css} body {{ margin: 16px }} @media (prefers-color-scheme: dark) {{ body {{ background: #111111 }}
+<style>{css} body {{ margin: 16px; font-family: system-ui, sans-serif }} h1 {{ font-size: 20px }}
+@media (prefers-color-scheme: dark) {{ body {{ background: #111111; color: #eeeeee }} a {{ color: #7fb8e6 }}
 .explorer {{ --ink: #eeeeee; --faint: #777777; --paper: #111111 }} }}</style></head>
-<body><div id="explorer"></div><noscript>Without scripts there is one still picture: {still}</noscript>
+<body>{back}<h1>{title}</h1><div id="explorer"></div>
+<noscript>Without scripts there is one still picture: {still}</noscript>
 <script type="application/json" id="state">{state}</script>
 <script type="module">{script}
 {still_model}
@@ -189,6 +206,7 @@ render({{ model, el: document.getElementById("explorer") }});
 def page(explorer:Explorer,
          title:str,
          grid:dict,  # control or kept value -> the values that get a frame; those left out stay as they are
+         back:str='', # address that a link above the explorer leads to; none: no link
         )->str:      # an HTML page that fetches nothing
     "An explorer with frames drawn in advance"
     for name in grid: one_of('control', name, explorer.values)
@@ -197,7 +215,9 @@ def page(explorer:Explorer,
     start['controls'] = [_stepped(spec, grid[spec['name']]) for spec in explorer.controls if spec['name'] in grid]
     sliders = {spec['name'] for spec in start['controls'] if spec['kind'] == 'slider'}
     places = {name: list(range(len(values))) if name in sliders else values for name, values in grid.items()}
+    link = f'<nav><a href="{escape(back)}">← all explorers</a></nav>' if back else ''
     parts = dict(start=start, grid=places, frames=frames, images=images)
     script = web_file('explorer.js').replace('export default { render };', '')
-    return PAGE.format(title=escape(title), css=web_file('explorer.css'), still=explorer.picture, script=script,
+    return PAGE.format(title=escape(title), back=link, still=explorer.picture,
+                       css=web_file('explorer.css'), script=script,
                        state=json.dumps(parts).replace('</', '<\\/'), still_model=web_file('frames.js'))
