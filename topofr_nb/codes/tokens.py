@@ -217,7 +217,7 @@ def tokenize_identities(vectors:torch.Tensor|np.ndarray, # (m, d) one vector an 
 def random_codes(m:int,           # identities
                  code_length:int, # l
                  vocab_size:int,  # v, 2..256, with v^l >= m
-                 seed:int=0,
+                 seed:int=0,      # of the draws
                 )->torch.Tensor:  # (m, l) int64 tokens 0..v-1
     "Different codes, drawn at random"
     check_code_space(m, code_length, vocab_size)

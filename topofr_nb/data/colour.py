@@ -27,7 +27,7 @@ def spread_batch(images:torch.Tensor|Sequence|Dataset, # (n, 3, h, w), or a set 
 
 # %% ../../nbs/10_data/37_colour.ipynb #6a913e1d
 def show_batch(images:torch.Tensor|Sequence|Dataset, # the same as for `spread_batch`
-               columns:int=8,
+               columns:int=8,                        # images side by side
                count:int=32,                         # images that are shown
               )->Image.Image:
     "A contact sheet: one look tells swapped channels, bad crops and wrong files"

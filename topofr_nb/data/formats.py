@@ -123,7 +123,7 @@ class Chosen(Dataset):
 
 # %% ../../nbs/10_data/38_formats.ipynb #bcd15629
 def by_name(dataset:Dataset,     # set with `.labels` and `.names`
-            options:FaceOptions,
+            options:FaceOptions, # what the form needs to know of the faces
             where:Path,          # what an error calls the set
            )->Dataset:           # the set itself where nobody is left out
     "The images of the chosen people; ValueError where people are chosen and have no names"
@@ -235,7 +235,7 @@ def say_sizes(sizes,          # (width, height): images
 # %% ../../nbs/10_data/38_formats.ipynb #d47f6e04
 def open_form(form:str,            # key of `FORMATS`
               path:Path,           # place of a set
-              options:FaceOptions,
+              options:FaceOptions, # what the form needs to know of the faces
               crop:str='auto',     # one of `CROPS`
              )->Dataset:           # with `.said`: what it is and what is done to its images
     "Faces of a form, cut in the middle where they are raw LFW"

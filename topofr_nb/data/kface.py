@@ -210,7 +210,7 @@ def draw_kface_pairs(root:str|Path,               # folder of the people
                      protocol:str|Selection='Q1', # "Q1" to "Q4", or a part of the grid of your own
                      people:Iterable[str]|str|Path=TEST_PEOPLE, # names, or a file of names
                      num_pairs:int|None=None,     # even; None is the protocol's number
-                     seed:int=0,
+                     seed:int=0,                  # of the draws
                     )->list[tuple[str, str, bool]]: # paths below root, same person
     "Pairs by the rules of Q1 to Q4; ValueError when the tree holds too few"
     if isinstance(protocol, str):

@@ -125,13 +125,12 @@ def apply_jitter(images:torch.Tensor,  # (n, 3, h, w) RGB in 0..1
                  orders:torch.Tensor,  # (n, 4) int64
                 )->torch.Tensor:       # (n, 3, h, w) in 0..1
     "Four operations in an order per sample"
-    n = len(images)
-    steps = [adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue]
-    factors = factors.T.to(images)[..., None, None, None]
-    orders = orders.to(images.device)
-    for position in range(len(steps)):
-        adjusted = torch.stack([step(images, factor) for step, factor in zip(steps, factors)])
-        images = adjusted[orders[:, position], torch.arange(n, device=images.device)]
+    images = images.clone()
+    factors = factors.to(images)[..., None, None, None]
+    for position in range(len(JITTER)):
+        for k, step in enumerate([adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue]):
+            own = (orders[:, position] == k).nonzero()[:, 0].to(images.device)
+            if len(own): images[own] = step(images[own], factors[own, k])
     return images
 
 # %% ../../nbs/10_data/16_perturb.ipynb #12b7dc43
@@ -225,10 +224,11 @@ def draw_perturbations(n:int,               # samples of the whole batch
 def apply_perturbations(images:torch.Tensor, # (n, 3, h, w) in -1..1
                         drawn:Perturbations, # for these samples
                         blur_scale:float=1., # of the blur; 1: as in the release, for 112 px
-                       )->torch.Tensor:      # (n, 3, h, w) in -1..1, a new tensor
+                        in_place:bool=False, # write into `images`, which saves a copy of the batch
+                       )->torch.Tensor:      # (n, 3, h, w) in -1..1, a new tensor or `images`
     "Apply what was drawn"
     blur, gray, jitter, erased = (drawn.places(operation).to(images.device) for operation in OPERATIONS)
-    out = images.clone()
+    out = images if in_place else images.clone()
     if len(blur): out[blur] = gaussian_blur(images[blur], drawn.sigma[drawn.places('blur')].to(images), blur_scale)
     if len(gray): out[gray] = grayscale(images[gray])
     if len(jitter):

@@ -499,7 +499,7 @@ def render_faces(identities,     # (n,) whole numbers >= 0: tensor, array or lis
                  shots,          # (n,) whole numbers >= 0
                  image_size=112, # pixels, >= 16
                  seed=0,         # >= 0: another seed, another population
-                 device='cpu',
+                 device='cpu',   # torch device or its name
                  **nuisance,     # name=value or name=(low, high), see `NUISANCE`
                 )->torch.Tensor: # (n, 3, image_size, image_size) uint8, RGB
     "Draw faces: picture i is a function of (seed, identities[i], shots[i]), size and nuisance ranges, of nothing else"

@@ -54,7 +54,7 @@ def row_states(head:nn.Module,   # with `weight`
 
 # %% ../../nbs/40_losses/24_head_shards.ipynb #58a66385
 def save_shards(folder:str|Path,     # the same in every process, on a disk that all processes see
-                head:PartialFC,
+                head:PartialFC,      # shard of this process
                 optimizer=None,      # torch.optim.Optimizer whose tables are saved
                 keep:int|None=2,     # number of sets that stay, at least 1; None: all, and nobody waits
                 step:int|None=None,  # in the name; None: steps of the head

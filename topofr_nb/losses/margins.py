@@ -108,7 +108,7 @@ class ArcFace(Margin):
     "cos(theta + m) (ArcFace, Deng et al. 2019, eq. 3)"
     m = 0.5
     fallback = False # cos(theta) - m sin(m) where theta + m is beyond pi, as in released codes
-    def target(self, cosine, norms):
+    def target(self, cosine, norms): # (n,) cosines with the true identity, (n,) lengths of the features
         rotated = _rotated(cosine, self.m)
         if not self.fallback: return rotated
         return torch.where(cosine > math.cos(math.pi - self.m), rotated, cosine - math.sin(self.m)*self.m)
@@ -139,7 +139,7 @@ class MagFace(Margin):
         self.norm_high = norm_high
         self.weight = weight
 
-    def target(self, cosine, norms):
+    def target(self, cosine, norms): # (n,) cosines with the true identity, (n,) lengths of the features
         place = (norms.clamp(self.norm_low, self.norm_high) - self.norm_low)/(self.norm_high - self.norm_low)
         angle = (self.m*(self.share + (1 - self.share)*place)).to(cosine.dtype)
         return torch.where(cosine > 0, _rotated(cosine, angle), cosine)
@@ -159,8 +159,8 @@ class AdaFace(Margin):
     needs_norms = True
 
     def __init__(self,
-                 s:float=None,
-                 m:float=None,
+                 s:float=None,        # scale; None: the paper's
+                 m:float=None,        # margin; None: the paper's
                  h:float=0.333,       # concentration of the standardised norm
                  momentum:float=0.99, # momentum of the running mean and deviation of the norms
                 ):
@@ -170,7 +170,7 @@ class AdaFace(Margin):
         self.register_buffer('mean', torch.tensor(20.))
         self.register_buffer('std', torch.tensor(100.))
 
-    def target(self, cosine, norms):
+    def target(self, cosine, norms): # (n,) cosines with the true identity, (n,) lengths of the features
         norms = norms.detach().clamp(1e-3, 100)
         if self.training and len(norms) > 1:
             self.mean.lerp_(norms.mean().to(self.mean), 1 - self.momentum)
@@ -187,20 +187,20 @@ class CurricularFace(Margin):
     m = 0.5
 
     def __init__(self,
-                 s:float=None,
-                 m:float=None,
+                 s:float=None,        # scale; None: the paper's
+                 m:float=None,        # margin; None: the paper's
                  momentum:float=0.99, # momentum of t
                 ):
         super().__init__(s, m)
         self.momentum = momentum
         self.register_buffer('t', torch.tensor(0.))
 
-    def target(self, cosine, norms):
+    def target(self, cosine, norms): # (n,) cosines with the true identity, (n,) lengths of the features
         if self.training: self.t.lerp_(cosine.detach().mean().to(self.t), 1 - self.momentum)
         rotates = cosine > math.cos(math.pi - self.m)
         return torch.where(rotates, _rotated(cosine, self.m), cosine - math.sin(self.m)*self.m)
 
-    def others(self, cosines, target):
+    def others(self, cosines, target): # (n, C) cosines with all, (n, 1) margined with the true identity
         return torch.where(cosines > target, cosines*(self.t.to(cosines) + cosines), cosines)
 
 MARGINS['curricularface'] = CurricularFace

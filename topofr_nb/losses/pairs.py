@@ -131,7 +131,7 @@ class MixFace(PairLoss):
             raise ValueError('the scale of the softmax needs the number of identities: MixFace(num_classes)')
         return self.pair_scale(self.num_classes - 1)/math.cos(self.m)
 
-    def forward(self, features, labels):
+    def forward(self, features, labels): # (n, d), (n,) int64
         negatives = int((labels[:, None] != labels).sum())//2
         return sn_pair_loss(features, labels, self.pair_scale(max(negatives, 1)))
 

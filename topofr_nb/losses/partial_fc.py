@@ -20,7 +20,7 @@ from .margins import ArcFace, Margin, at_least_float32, check_batch, cosines, so
 def drawn_classes(labels:torch.Tensor, # (n,) int64 of the global batch
                   num_classes:int,     # C
                   sample_rate:float,   # above 0, up to 1
-                  seed:int,
+                  seed:int,            # of the draws
                   step:int,            # number of the draw
                  )->torch.Tensor:      # (k,) identities, rising; k = sample_rate * C, or more where the batch has more
     "The identities of the batch and a random draw of the others (Partial FC, An et al. 2022)"
@@ -51,7 +51,7 @@ INIT_BLOCK = 4096 # identities whose first weights come from one generator
 def first_weights(start:int, # first identity
                   stop:int,  # identity after the last
                   d:int,     # embedding size
-                  seed:int,
+                  seed:int,  # of the draws
                  )->torch.Tensor: # (stop - start, d) normal, deviation 0.01
     "Initial weights of a range of identities, the same however the identities are spread"
     weight = torch.empty(stop - start, d)

@@ -36,7 +36,7 @@ class RowAdamW(RowSteps, torch.optim.AdamW):
     "AdamW; of a parameter with a sparse gradient only the gradient's rows change, each with steps of its own"
     def __init__(self,
                  params,                # parameters or groups
-                 lr:float=1e-3,
+                 lr:float=1e-3,         # learning rate, > 0
                  betas:tuple[float, float]=(0.9, 0.999), # memory of the gradient and of its square
                  weight_decay:float=0.01, # share of a weight that a step takes off, times lr
                 ): super().__init__(params, lr=lr, betas=betas, weight_decay=weight_decay)

@@ -48,8 +48,8 @@ class RowSGD(RowSteps, torch.optim.SGD):
     "SGD with momentum and weight decay; of a parameter with a sparse gradient only the gradient's rows change"
     def __init__(self,
                  params,                # parameters or groups
-                 lr:float=0.1,
-                 momentum:float=0.,
+                 lr:float=0.1,          # learning rate, > 0
+                 momentum:float=0.,     # 0..1
                  weight_decay:float=0., # L2 penalty
                 ): super().__init__(params, lr=lr, momentum=momentum, weight_decay=weight_decay)
 

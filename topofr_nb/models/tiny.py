@@ -33,7 +33,7 @@ class TinyStage(nn.Module):
         self.change = nn.Identity() if same else conv_bn_prelu(in_channels, out_channels, stride=stride)
         self.branch = conv_bn_prelu(out_channels, out_channels)
 
-    def forward(self, x):
+    def forward(self, x): # (n, c, h, w)
         x = self.change(x)
         return x + self.branch(x)
 

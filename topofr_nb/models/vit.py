@@ -35,7 +35,7 @@ class Attention(nn.Module):
     "Attention of several heads, with insightface's member names"
     def __init__(self,
                  width:int, # of a vector
-                 heads:int):
+                 heads:int): # a divisor of the width
         super().__init__()
         self.heads = heads
         self.qkv = nn.Linear(width, 3*width, bias=False)
@@ -63,7 +63,7 @@ class Block(nn.Module):
     "Attention, then a network for each place, both with a norm before and a shortcut around"
     def __init__(self,
                  width:int, # of a vector
-                 heads:int):
+                 heads:int): # a divisor of the width
         super().__init__()
         self.norm1 = nn.LayerNorm(width)
         self.attn = Attention(width, heads)
@@ -81,7 +81,7 @@ class VisionTransformer(nn.Module):
     def __init__(self,
                  width:int,              # of a vector
                  depth:int,              # blocks
-                 heads:int=8,
+                 heads:int=8,            # a divisor of the width
                  embedding_size:int=512, # d, length of the feature
                  image_size:int=112,     # height and width in pixels
                 ):

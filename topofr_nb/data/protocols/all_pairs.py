@@ -58,7 +58,7 @@ FRESH_SHOTS = 8
 
 class DrawnFaces(Dataset):
     "Procedural faces without labels, drawn into the cache when the first of them is needed"
-    def __init__(self, faces:SyntheticFaces,
+    def __init__(self, faces:SyntheticFaces, # people and shots to render
                  cache:str|Path, # folder
                 ): self.faces, self.cache = faces, cache
 

@@ -108,7 +108,7 @@ def _others(name, ids, seed):
 def pair_plan(name:str,  # key of `CONDITIONS`
               first:int, # first identity
               size:int,  # pairs: a multiple of 20, 40 or more
-              seed:int=0,
+              seed:int=0, # of the draws
              )->tuple[list[Row], list[bool]]: # 2*size rows, of which 2i and 2i + 1 are pair i; the same person
     "Ten folds of as many positive as negative pairs"
     if size < 40 or size%20:
@@ -165,7 +165,7 @@ def _template_pairs(size, strangers):
 # %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #3f21494b
 def template_plan(first:int,         # first identity
                   size:int,          # subjects, 2 or more
-                  seed:int=0,
+                  seed:int=0,        # of the draws
                   occlusion:float=.08, # probability in probes; IJB-C has more of it than IJB-B
                   strangers:int=800, # negative pairs of each probe at most, as in IJB-C
                  )->TemplatePlan:
@@ -196,7 +196,7 @@ def detector_scores(rows:list[Row],
 # %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #b081c5f4
 def identification_plan(first:int, # first identity
                         size:int,  # distractors, 100 or more
-                        seed:int=0,
+                        seed:int=0, # of the draws
                        )->tuple[list[Row], list[Row]]: # probes, distractors
     "Probes of a few people, and strangers"
     if size < 100: raise ValueError(f'{size} distractors are too few. Valid: 100 or more')
@@ -215,7 +215,7 @@ def _tone(quarter): return lambda f: (f['skin']*4).long() == quarter
 # %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #d3d2366c
 def group_plan(first:int, # first identity
                size:int,  # people in each of the six subsets, 2 or more
-               seed:int=0,
+               seed:int=0, # of the draws
               )->tuple[list[Row], list[tuple]]: # faces, and of each: subset, person, name of the file, masked
     "The seven subsets of MFR-Ongoing but for `mr_all`, which is the union of four"
     if size < 2: raise ValueError(f'{size} people in a subset give no pair of two. Valid: 2 or more')
@@ -245,7 +245,7 @@ def _studio(s, l, e, c):
 # %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #814111b8
 def grid_plan(first:int, # first identity
               size:int,  # people, 2 or more
-              seed:int=0,
+              seed:int=0, # of the draws
              )->tuple[list[Row], list[str]]: # faces, and of each the path in K-FACE's tree
     "Every person under every condition of a part of K-FACE's grid"
     if size < 2: raise ValueError(f'{size} people give no pair of two. Valid: 2 or more')
