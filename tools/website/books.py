@@ -171,6 +171,10 @@ def inline_svg(data, alt):
     return f'<div class="drawing">{text}</div>'
 
 
+# A link in an output leads from where the notebook ran, not from the page: its text stays.
+LOCAL = re.compile(r'<a\b[^>]*?href="(?!#|[a-z]+:)([^"]*)"[^>]*>(.*?)</a>', flags=re.S)
+
+
 def outputs(cell, alt):
     "Outputs as a page can show them: no live widgets, one form each"
     kept = []
@@ -179,6 +183,7 @@ def outputs(cell, alt):
         data = output.get("data", {})
         data.pop(WIDGET, None)
         if "image/svg+xml" in data: data = {"text/html": inline_svg(data["image/svg+xml"], alt)}
+        if "text/html" in data: data["text/html"] = LOCAL.sub(r"\2", "".join(data["text/html"]))
         if any(kind.startswith("image/") for kind in data): data = {kind: value for kind, value in data.items() if kind.startswith("image/")}
         if "data" in output: output["data"] = data
         if data or output["output_type"] in ("stream", "error"): kept.append(output)
