@@ -18,7 +18,6 @@ from pathlib import Path
 import torch
 
 from topofr_nb.data.folders import FaceFolder, read_people
-from topofr_nb.data.formats import Chosen
 from topofr_nb.evaluation.embed import Embedder
 from topofr_nb.evaluation.people import ErrorRates, fnmr_at, people_pairs, people_scores
 from topofr_nb.training.checkpoints import load_backbone

@@ -91,7 +91,8 @@ def own_network(own:OwnFaces
                )->tuple[nn.Module, int, str]: # network, its image size in pixels, what it is
     "The network that a record names, or a small one"
     network, recipe = load_backbone(start_of(own))
-    said = f'{recipe.backbone} of {own.weights}' if own.weights else 'a small network, trained here on procedural people'
+    said = 'a small network, trained here on procedural people'
+    if own.weights: said = f'{recipe.backbone} of {own.weights}'
     return network, recipe.image_size, said
 
 # %% ../../nbs/75_own/45_way.ipynb #4cc53d0c
