@@ -8,9 +8,11 @@ import socket
 import sys
 
 import torch
+import torch._dynamo  # noqa: F401  an optimizer imports it, which takes seconds: once here, not in every process
 
 from topofr_nb.training.loop import train
 from topofr_nb.training.recipe import make_recipe
+from topofr_nb.training.runs import package_code
 
 
 def free_port():
@@ -52,5 +54,6 @@ def run(job):
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    package_code()
     jobs = json.loads(open(sys.argv[1]).read())
     print(json.dumps([run(job) for job in jobs]))

@@ -79,7 +79,7 @@ class Plan:
         "Batches from a step on, or a process's rows of them"
         recipe = self.run.recipe
         return RunOrder(len(self.faces), recipe.batch_size, recipe.seed, self.steps, first, self.faces.labels,
-                        recipe.images_per_identity, rank, processes)
+                        recipe.images_per_identity, rank, processes, recipe.accumulate)
 
     @cached_property
     def overlap(self)->Overlap|None: # None where the recipe does not ask for it
@@ -101,12 +101,13 @@ def total_steps(recipe:Recipe, size:int)->int: # training images
 
 # %% ../../nbs/60_training/40_loop.ipynb #fd8af78c
 def _check_processes(recipe, num_classes):
-    "Each process needs two samples of a batch and an identity of a softmax"
-    processes = recipe.processes
+    "Each process needs two samples of what is run at a time, and an identity of a softmax"
+    processes, parts = recipe.processes, recipe.accumulate
     if processes == 1: return
-    if recipe.batch_size < 2*processes:
+    if recipe.batch_size//parts < 2*processes:
+        each = f' of each of accumulate = {parts} parts' if parts > 1 else ''
         raise ValueError(f'batch_size = {recipe.batch_size} is too small for {processes} processes: it is that of all '
-                         f'together, and each needs two samples. Valid: {2*processes} and up')
+                         f'together, and each needs two samples{each}. Valid: {2*processes*parts} and up')
     if METHODS[recipe.method].head == 'softmax' and num_classes < processes:
         raise ValueError(f'the training set has {num_classes} people, fewer than the {processes} processes, and each '
                          f'holds a part of the softmax. Valid: processes = {num_classes} and below')

@@ -293,8 +293,6 @@ def check_training(recipe):
     if recipe.patience is not None and recipe.validate_every is None:
         raise ValueError(f'patience = {recipe.patience} counts verifications; say how often with validate_every')
     size, parts = recipe.batch_size, recipe.accumulate
-    if parts > 1 and recipe.processes > 1:
-        raise ValueError(f'accumulate = {parts} goes with one process; processes = {recipe.processes} share the batch')
     if size is not None and (size % parts or (parts > 1 and size//parts < 2)):
         raise ValueError(f'accumulate = {parts} does not cut batch_size = {size} into equal parts of 2 or more images')
 

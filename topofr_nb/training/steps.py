@@ -33,6 +33,7 @@ from .gamma import last_norm
 from .heads import head_losses, make_head
 from .identity_table import IdentityTable
 from .methods import METHODS
+from .order import held_rows
 from .recipe import Recipe, read_milestones
 
 # %% ../../nbs/60_training/20_steps.ipynb #841ba6f0
@@ -57,7 +58,7 @@ def mirrored_batch(images:torch.Tensor, # (n, 3, h, w) uint8
                    total:int=None,      # rows of the batch of all processes; None: these images are all of it
                   )->torch.Tensor:      # (n, 3, h, w) uint8
     "Flip, as bytes"
-    own = slice(None) if total is None else own_rows(total)
+    own = slice(None) if total is None else held_rows(total, recipe.accumulate)
     n = len(images) if total is None else total
     return apply_flips(images, draw_flips(n, seeded_generator(recipe.seed, 'flip', step))[own])
 
@@ -307,12 +308,14 @@ def descend_in_parts(model:nn.ModuleDict, # "backbone" and "head"
                      recipe:Recipe, # resolved
                      step:int,      # number of the step: 0, 1, ...
                      scaler=None,   # torch.amp.GradScaler for float16
+                     total:int=None, # rows of the batch of all processes; None: these are all of it
                     )->tuple[dict, torch.Tensor]: # means over the parts; gradient norm before the clipping
     "The same for a batch in parts"
     optimizer.zero_grad(set_to_none=True)
     means = {}
     for k, part in enumerate(in_parts(batch, recipe.accumulate)):
-        found = batch_losses(model, *part, recipe, step*recipe.accumulate + k)
+        rows = None if total is None else total//recipe.accumulate
+        found = batch_losses(model, *part, recipe, step*recipe.accumulate + k, rows)
         loss = found.pop('loss')/recipe.accumulate
         (loss if scaler is None else scaler.scale(loss)).backward()
         found.pop('features')
@@ -353,7 +356,8 @@ def training_step(model:nn.ModuleDict,     # "backbone" and "head"
     ratio = discrepancy = math.nan
     if recipe.accumulate > 1: # ratio and discrepancy are of a whole batch
         batch = (pixels, perturbed, labels)
-        logged, grad_norm = descend_in_parts(model, optimizer, batch, recipe, step, scaler)
+        means, grad_norm = descend_in_parts(model, optimizer, batch, recipe, step, scaler, total)
+        logged = logged_parts(means)
     else:
         parts = batch_losses(model, pixels, perturbed, labels, recipe, step, total)
         if measure:
