@@ -18,7 +18,7 @@ from torch import nn
 from ..core import seeded_generator
 from ..data.perturb import (
     BLUR_SIZE, apply_flips, apply_perturbations, draw_flips, draw_perturbations, to_float)
-from ..losses.collectives import gather_rows, own_rows, sum_over_processes, world
+from ..losses.collectives import gather_rows, held_rows, own_rows, sum_over_processes, world
 from ..losses.margins import MarginHead, at_least_float32
 from ..losses.partial_fc import PartialFC
 from ..losses.ptsa import isa_loss
@@ -33,7 +33,6 @@ from .gamma import last_norm
 from .heads import head_losses, make_head
 from .identity_table import IdentityTable
 from .methods import METHODS
-from .order import held_rows
 from .recipe import Recipe, read_milestones
 
 # %% ../../nbs/60_training/20_steps.ipynb #841ba6f0
