@@ -70,7 +70,7 @@ def perturb_batch(clean:torch.Tensor, # (n, 3, h, w) in -1..1
                  )->torch.Tensor:     # (n, 3, h, w) in -1..1; `clean` itself where the method perturbs nothing
     "RSP by the recipe"
     if not METHODS[recipe.method].perturb: return clean
-    own = slice(None) if total is None else own_rows(total)
+    own = slice(None) if total is None else held_rows(total, recipe.accumulate)
     n = len(clean) if total is None else total
     drawn = draw_perturbations(n, clean.shape[2:], recipe.xi, seeded_generator(recipe.seed, 'perturb', step))
     blur_scale = clean.shape[-1]/BLUR_SIZE if recipe.blur_scaled else 1.
