@@ -122,9 +122,10 @@ class Explorer(SharedState):
 
     def _acted(self, event):
         new = self.act(event, **self.values) if self.act and event else None
-        if new is None: self.frame += 1
-        elif new: self.set(**new)
-        else: self.redraw()
+        drawn = self.frame
+        if new: self.set(**new)
+        elif new is not None: self.redraw()
+        if self.frame == drawn: self.frame += 1 # the browser waits for an answer
 
 # %% ../../nbs/85_explore/06_widget.ipynb #ee5ce7b2
 def value_at(panel:Panel,
