@@ -7,7 +7,8 @@ __all__ = ['ELEMENTS_AT_ONCE', 'world', 'run_processes', 'own_rows', 'held_rows'
            'sum_over_processes', 'max_over_processes', 'split_logsumexp']
 
 # %% ../../nbs/40_losses/15_collectives.ipynb #7576c519
-import inspect, subprocess, sys, tempfile, textwrap
+import ast, inspect, subprocess, sys, tempfile, textwrap
+from importlib import import_module
 from pathlib import Path
 from runpy import run_path
 
@@ -22,9 +23,19 @@ def world()->tuple[int, int]: # 0, 1 where torch.distributed is not running
     if not (dist.is_available() and dist.is_initialized()): return 0, 1
     return dist.get_rank(), dist.get_world_size()
 
+# %% ../../nbs/40_losses/15_collectives.ipynb #f4ddd11d
+def _import_for(source):
+    "Import what a function imports, as far as its source shows"
+    for node in ast.walk(ast.parse(source)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom): names = [node.module]
+        for name in names: import_module(name)
+    if 'optimizer' in source: torch.optim.SGD([torch.zeros(1)], 1.) # the first one imports torch._dynamo
+
 # %% ../../nbs/40_losses/15_collectives.ipynb #92120f58
 def _run_worlds(folder):
     _, worlds, _ = torch.load(Path(folder)/'call.pt', weights_only=True)
+    _import_for((Path(folder)/'part.py').read_text())
     for processes in worlds: mp.start_processes(_run_rank, (processes, folder), nprocs=processes, start_method='fork')
 
 # %% ../../nbs/40_losses/15_collectives.ipynb #85d1d56b
@@ -34,7 +45,9 @@ def _run_rank(rank, processes, folder):
     if processes > 1: dist.init_process_group('gloo', init_method=meeting, rank=rank, world_size=processes)
     name, _, arguments = torch.load(Path(folder)/'call.pt', weights_only=True)
     torch.save(run_path(str(Path(folder)/'part.py'))[name](*arguments), Path(folder)/f'{processes}-{rank}.pt')
-    if processes > 1: dist.destroy_process_group()
+    if processes == 1: return
+    dist.barrier() # who leaves early cuts off those who are still connecting
+    dist.destroy_process_group()
 
 # %% ../../nbs/40_losses/15_collectives.ipynb #2c2f37e1
 def run_processes(function,           # one with its imports inside; returns tensors, numbers, texts, or lists of them
