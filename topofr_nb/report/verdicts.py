@@ -403,7 +403,8 @@ def findings_table(judgements:Sequence[Judgement]|None=None, # None: all claims 
         for x in found:
             c = x.claim
             alone = c.id in judged
-            if c.paper == paper: groups.setdefault((alone, c.place, c.experiment, c.id if alone else paper), []).append(x)
+            group = alone, c.place, c.experiment, c.id if alone else paper
+            if c.paper == paper: groups.setdefault(group, []).append(x)
     head = ['paper', 'claim', *(f'`{regime}`' for regime in regimes), 'experiment']
     lines = [_table_line(mine, regimes, group[0]) for group, mine in groups.items()]
     return '\n'.join(['| ' + ' | '.join(head) + ' |', '|---'*len(head) + '|', *lines])
