@@ -129,6 +129,19 @@ def save_threshold(threshold:Threshold,
     with write_aside(path) as aside: aside.write_text(json.dumps(values, indent=1) + '\n', encoding='utf-8')
     return Path(path)
 
+# %% ../../nbs/50_evaluation/59_threshold.ipynb #0f527cb7
+def _wrong_field(values):
+    "The first field of a file that is not what it should be, or None"
+    number = lambda x: type(x) in (int, float)
+    for field in dataclasses.fields(Threshold):
+        value = values[field.name]
+        if field.type is tuple: fits = isinstance(value, list) and len(value) == 3 and all(map(number, value))
+        elif field.name == 'calibration': fits = value is None or isinstance(value, dict)
+        elif field.type is float: fits = number(value)
+        else: fits = type(value) is field.type
+        if not fits: return field.name
+    return None if abs(values['value']) <= 1 + 1e-3 else 'value' # a cosine, and no NaN
+
 # %% ../../nbs/50_evaluation/59_threshold.ipynb #b2ec61f0
 def load_threshold(path:str|Path # the .json file
                   )->Threshold:
@@ -143,7 +156,10 @@ def load_threshold(path:str|Path # the .json file
         raise ValueError(f'{path} is no threshold of `choose_threshold`: it lacks {lacking or "nothing, and has more"}')
     if values['version'] != VERSION:
         raise ValueError(f'{path} has version {values["version"]}. Valid: {VERSION}; choose the threshold again')
-    values['calibration'] = values['calibration'] and Calibration.of(values['calibration'])
+    wrong = _wrong_field(values)
+    if wrong: raise ValueError(f'{path} has {wrong} = {values[wrong]!r}, which no threshold has; choose it again')
+    try: values['calibration'] = values['calibration'] and Calibration.of(values['calibration'])
+    except TypeError as error: raise ValueError(f'{path} has a calibration that is none: {error}') from None
     return Threshold(**{name: tuple(x) if isinstance(x, list) else x for name, x in values.items()})
 
 # %% ../../nbs/50_evaluation/59_threshold.ipynb #963be2c7
