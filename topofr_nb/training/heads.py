@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['WEIGHTS_AT_ONCE', 'PairHead', 'mixface_pairs', 'MixHead', 'make_margin', 'own_first_weights', 'spread_head',
            'make_head', 'softmax_evidence', 'spread_evidence', 'compared', 'batch_negatives', 'against_batch',
-           'pair_losses', 'softmax_losses', 'spread_losses', 'head_losses']
+           'pair_losses', 'refuse_pulls', 'pulled_logits', 'softmax_losses', 'spread_losses', 'head_losses']
 
 # %% ../../nbs/60_training/16_heads.ipynb #42278062
 import math
@@ -175,6 +175,24 @@ def pair_losses(loss:nn.Module,        # of pairs: (features, labels) -> (n,)
     everyone, people, own = compared(features, labels, recipe.scope, total)
     return loss(everyone, people)[own]
 
+# %% ../../nbs/60_training/16_heads.ipynb #dacd1381
+def refuse_pulls(pulls:str, where:str):
+    "ValueError where one pull alone cannot be computed"
+    if pulls != 'both': raise ValueError(f"pulls = {pulls!r} needs all class weights in one process, not {where}")
+
+def pulled_logits(head:MarginHead|PartialFC,
+                  features:torch.Tensor, # (n, d)
+                  labels:torch.Tensor,   # (n,) int64
+                  pulls:str='both',      # that a feature feels: to its "own" class weight, from the "others", "both"
+                 )->tuple[torch.Tensor, torch.Tensor]: # (n, C) logits, (n,) columns of the labels
+    "The logits of a head; the gradient at the features only of the own column, of the others, or of all"
+    if pulls == 'both': return head.logits(features, labels)
+    if isinstance(head, PartialFC): refuse_pulls(pulls, 'Partial FC')
+    felt, targets = head.logits(features, labels)
+    still, _ = head.logits(features.detach(), labels)
+    rest, own = (still, felt) if pulls == 'own' else (felt, still)
+    return rest.scatter(1, targets[:, None], own.gather(1, targets[:, None])), targets
+
 # %% ../../nbs/60_training/16_heads.ipynb #4313fd15
 def softmax_losses(head:MarginHead|PartialFC,
                    features:torch.Tensor, # (n, d) float32
@@ -184,7 +202,7 @@ def softmax_losses(head:MarginHead|PartialFC,
     "Losses of a softmax over class weights, negatives of the batch, or both"
     kind = METHODS[recipe.method].negatives
     negatives = None if kind == 'class' else batch_negatives(features, labels, recipe.whisker)
-    logits, targets = head.logits(features, labels)
+    logits, targets = pulled_logits(head, features, labels, METHODS[recipe.method].pulls)
     if kind == 'both': losses = unpg_loss(logits, targets, negatives, head.margin.s)
     elif kind == 'batch': losses = against_batch(logits, targets, negatives, head.margin.s)
     else: losses = F.cross_entropy(logits, targets, reduction='none')
@@ -201,6 +219,7 @@ def spread_losses(head:PartialFC,
                  )->tuple[torch.Tensor, Callable]: # (n,) losses of own rows; () -> evidence of the global batch
     "`softmax_losses` of several processes"
     kind = METHODS[recipe.method].negatives
+    refuse_pulls(METHODS[recipe.method].pulls, 'several processes')
     softmax = head.softmax(features, labels, total)
     own = SpreadSoftmax(*(part[own_rows(len(softmax.target))] for part in softmax))
     negatives = None

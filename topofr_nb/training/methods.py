@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FAMILIES', 'OWN_METHODS', 'METHODS', 'PAPERS', 'ADDS', 'TOGETHER', 'ENOUGH_PARTNERS', 'Method', 'margin_methods',
-           'pair_methods', 'Methods', 'papers_of', 'adds', 'trains_gamma', 'methods_table', 'images_together',
-           'partner_share', 'check_partners']
+           'pair_methods', 'Methods', 'of_topofr', 'papers_of', 'adds', 'trains_gamma', 'methods_table',
+           'images_together', 'partner_share', 'check_partners']
 
 # %% ../../nbs/60_training/05_methods.ipynb #02f9fccc
 from collections.abc import MutableMapping
@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 from ..core import one_of
 from ..losses.margins import MARGINS
+from ..losses.miners import MINERS
 from ..losses.pairs import PAIR_LOSSES
+from ..losses.rival_margins import ELASTIC # registers the margins
 
 # %% ../../nbs/60_training/05_methods.ipynb #80ac31aa
 class Method(NamedTuple):
@@ -21,12 +23,13 @@ class Method(NamedTuple):
     margin: str            # key of MARGINS
     perturb: bool=False    # RSP on the network's input
     align: bool=False      # ISA between clean pixels and features
-    weight: str='none'     # of each sample's loss: "none", "focal" (1 - g), "gum" (1 + h)^lambda, "sds" their product
+    weight: str='none'     # of each loss: "none", "focal" (1 - g), "gum" (1 + h)^lambda, "sds" both, or a key of MINERS
     negatives: str='class' # what the positive is set against: "class" weights, the "batch" alone, or "both" (UNPG)
     head: str='softmax'    # "softmax" over class weights, "gif" over tokens of a code, "pairs": pairs alone
     pairs: str=''          # loss of the batch's pairs, key of PAIR_LOSSES
     tokens: bool=True      # GIF: the token loss L_C
     regression: bool=True  # GIF: the regression L_AR
+    pulls: str='both'      # of a softmax on a feature: to its "own" class weight, from the "others", or "both"
 
 # %% ../../nbs/60_training/05_methods.ipynb #d44ae3d9
 FAMILIES = dict(topofr=dict(perturb=True, align=True, weight='sds'),
@@ -56,6 +59,13 @@ OWN_METHODS = dict(
     topofr_f=Method('arcface', perturb=True, align=True, weight='focal'),
     topofr_g=Method('arcface', perturb=True, align=True, weight='gum'),
     sde=Method('arcface', weight='sds'),
+    top_k=Method('arcface', weight='top_k'),
+    focal_loss=Method('arcface', weight='focal_loss'),
+    ehsm=Method('arcface', weight='ehsm'),
+    no_intra=Method('arcface', pulls='others'),
+    no_intra_isa=Method('arcface', pulls='others', align=True),
+    no_inter=Method('arcface', pulls='own'),
+    no_inter_isa=Method('arcface', pulls='own', align=True),
     topofr_unpg=Method('arcface', negatives='both', **FAMILIES['topofr']),
     gif=Method('arcface', head='gif'),
     gif_tokens=Method('arcface', head='gif', regression=False),
@@ -82,16 +92,24 @@ PAPERS = dict(
     cosface='Wang et al. 2018', arcface='Deng et al. 2019', magface='Meng et al. 2021',
     adaface='Kim et al. 2022', curricularface='Huang et al. 2020', mixface='Jung et al. 2021',
     sn_pair='Jung et al. 2021', multi_similarity='Wang et al. 2019', circle='Sun et al. 2020',
+    mv_softmax='Wang et al. 2020', top_k='Fan et al. 2017', focal_loss='Lin et al. 2017', ehsm='Dan et al. 2023',
+    **dict.fromkeys(ELASTIC, 'Boutros et al. 2022'),
     triplet='Schroff et al. 2015', contrastive='Hadsell et al. 2006', n_pair='Sohn 2016')
 ADDS = dict(negatives=dict(both="filtered negative pairs of the batch beside the class weights (UNPG)",
                            batch='negative pairs of the batch alone'),
             weight=dict(focal='weights a sample by 1 - g', gum='weights a sample by (1 + h)^lambda',
-                        sds='weights a sample by its structure damage (SDE)'))
+                        sds='weights a sample by its structure damage (SDE)', top_k='average of the k largest losses',
+                        focal_loss='focal loss', ehsm='weights a sample by its entropy (EHSM)'),
+            pulls=dict(own='a feature is not pushed from other classes', others='a feature is not pulled to its class'))
+
+def of_topofr(method:Method)->bool:
+    "Whether TopoFR has a part in it"
+    return method.perturb or method.align or method.weight in ('focal', 'gum', 'sds')
 
 def papers_of(method:Method)->str:
     "The papers of the parts, in the order in which they are added"
     parts = [('gif', method.head == 'gif'), ('unpg', method.negatives != 'class'),
-             ('topofr', method.perturb or method.align or method.weight != 'none'), (method.pairs, method.pairs)]
+             ('topofr', of_topofr(method)), (method.weight, method.weight in MINERS), (method.pairs, method.pairs)]
     whose = [PAPERS.get(name, '') for name, there in parts if there] or [PAPERS.get(method.margin, '')]
     return ' and '.join(dict.fromkeys(filter(None, whose)))
 
@@ -108,13 +126,14 @@ def adds(method:Method)->str:
     if method.perturb: said.append('perturbs the input (RSP)')
     if method.align: said.append('aligns features with pixels (ISA)')
     if method.weight != 'none': said.append(ADDS['weight'][method.weight])
+    if method.pulls != 'both': said.append(ADDS['pulls'][method.pulls])
     return ', '.join(said) or 'nothing'
 
 # %% ../../nbs/60_training/05_methods.ipynb #535eee6a
 def trains_gamma(method:Method)->bool:
     "Whether the method's own release trains the weight of the backbone's last batch norm"
-    topofr = method.perturb or method.align or method.weight != 'none'
-    return method.head == 'softmax' and (topofr or method.negatives != 'class' or method.margin == 'magface')
+    if method.pulls != 'both': return False # with and without ISA alike
+    return method.head == 'softmax' and (of_topofr(method) or method.negatives != 'class' or method.margin == 'magface')
 
 # %% ../../nbs/60_training/05_methods.ipynb #871aa32f
 def methods_table(): # a pandas.DataFrame: index name; columns paper, adds

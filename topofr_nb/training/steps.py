@@ -24,6 +24,7 @@ from ..losses.partial_fc import PartialFC
 from ..losses.ptsa import isa_loss
 from ..losses.row_adamw import RowAdamW
 from ..losses.row_sgd import RowSGD, average_gradients, clip_gradients
+from ..losses.miners import MINERS
 from ..losses.sde import fit_gum, sign_entropy, structure_damage_score
 from ..models import create_backbone
 from .batch_norm import sync_batch_norm
@@ -125,9 +126,10 @@ def sample_weights(entropy:torch.Tensor,     # (n,) of each prediction, in nats
                    step:int,                 # number of the step: 0, 1, ...
                    first:int=0,              # place of the first of them in the batch of all processes
                   )->torch.Tensor:           # (n,) without gradient, 0..2**power
-    "Weight of each sample's loss by the method: none, focal, gum or sds"
+    "Weight of each sample's loss by the method: none, focal, gum, sds or a miner's"
     kind = METHODS[recipe.method].weight
     if kind == 'none': return torch.ones_like(target_prob)
+    if kind in MINERS: return MINERS[kind](entropy, target_prob)
     hard = torch.zeros_like(target_prob)
     if kind != 'focal': hard = hard_posteriors(entropy, recipe, step, first).to(target_prob)
     sure = torch.zeros_like(target_prob) if kind == 'gum' else target_prob
