@@ -6,8 +6,6 @@
 __all__ = ['ELASTIC', 'MVSoftmax', 'Elastic', 'ElasticArc', 'ElasticCos', 'ElasticArcPlus', 'ElasticCosPlus']
 
 # %% ../../nbs/40_losses/12_rival_margins.ipynb #76a9749c
-import math
-
 import torch
 
 from .margins import MARGINS, ArcFace, CosFace
@@ -43,22 +41,25 @@ class Elastic:
         furthest = cosine.detach().argsort(dim=0) # smallest cosine first
         return torch.empty_like(drawn).scatter_(0, furthest, drawn.sort(dim=0, descending=True).values)
 
-# %% ../../nbs/40_losses/12_rival_margins.ipynb #96f4abe9
+# %% ../../nbs/40_losses/12_rival_margins.ipynb #9a47048c
 class ElasticArc(Elastic, ArcFace):
     "cos(theta + N(m, 0.05)) (ElasticFace-Arc, Boutros et al. 2022)"
     def target(self, cosine, norms):
         return torch.cos(torch.acos(cosine.clamp(-1 + 1e-7, 1 - 1e-7)) + self.margins(cosine))
 
+# %% ../../nbs/40_losses/12_rival_margins.ipynb #244ca966
 class ElasticCos(Elastic, CosFace):
     "cos(theta) - N(m, 0.05) (ElasticFace-Cos, Boutros et al. 2022)"
     m = 0.35
     def target(self, cosine, norms): return cosine - self.margins(cosine)
 
+# %% ../../nbs/40_losses/12_rival_margins.ipynb #8b18c721
 class ElasticArcPlus(ElasticArc):
     "ElasticFace-Arc whose largest margins go to the furthest samples"
     sigma = 0.0175
     plus = True
 
+# %% ../../nbs/40_losses/12_rival_margins.ipynb #42114f95
 class ElasticCosPlus(ElasticCos):
     "ElasticFace-Cos whose largest margins go to the furthest samples"
     sigma = 0.025

@@ -175,11 +175,12 @@ def pair_losses(loss:nn.Module,        # of pairs: (features, labels) -> (n,)
     everyone, people, own = compared(features, labels, recipe.scope, total)
     return loss(everyone, people)[own]
 
-# %% ../../nbs/60_training/16_heads.ipynb #dacd1381
+# %% ../../nbs/60_training/16_heads.ipynb #c405ddad
 def refuse_pulls(pulls:str, where:str):
     "ValueError where one pull alone cannot be computed"
     if pulls != 'both': raise ValueError(f"pulls = {pulls!r} needs all class weights in one process, not {where}")
 
+# %% ../../nbs/60_training/16_heads.ipynb #3dcf1740
 def pulled_logits(head:MarginHead|PartialFC,
                   features:torch.Tensor, # (n, d)
                   labels:torch.Tensor,   # (n,) int64

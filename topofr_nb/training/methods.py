@@ -86,7 +86,7 @@ class Methods(MutableMapping):
 
 METHODS = Methods(OWN_METHODS)
 
-# %% ../../nbs/60_training/05_methods.ipynb #262734db
+# %% ../../nbs/60_training/05_methods.ipynb #af836a09
 PAPERS = dict(
     topofr='Dan et al. 2024', unpg='Jung et al. 2022', gif='Ebrahimi et al. 2025',
     cosface='Wang et al. 2018', arcface='Deng et al. 2019', magface='Meng et al. 2021',
@@ -106,6 +106,7 @@ def of_topofr(method:Method)->bool:
     "Whether TopoFR has a part in it"
     return method.perturb or method.align or method.weight in ('focal', 'gum', 'sds')
 
+# %% ../../nbs/60_training/05_methods.ipynb #70e883a1
 def papers_of(method:Method)->str:
     "The papers of the parts, in the order in which they are added"
     parts = [('gif', method.head == 'gif'), ('unpg', method.negatives != 'class'),
