@@ -189,7 +189,7 @@ def logged_median(run:str,     # name of a run's folder
     return float(np.median(values)) if values else float('nan')
 
 # %% ../../nbs/70_report/50_topofr.ipynb #886b650e
-def pull_costs(found,        # rows of the notebook on the pull: variant, seed, loss where a run is finished, the measures
+def pull_costs(found,        # rows of the notebook on the pull: variant, seed, loss of finished runs, the measures
                scale:str='fitted',
                measures:Sequence[str]=('tar_0.001', 'tar_0.01', 'tar_0.1'),
               ):             # pandas.DataFrame: pull, measure, seeds, factor, low, high

@@ -31,6 +31,13 @@ DIRECTIONS = ('higher', 'lower', 'same')
 SCORES = (*MEASURES, 'overlap')
 EXTRA = tuple(f'{kind}.{name}' for kind, names in NUMBERS.items() for name in names)
 
+def _matters(given):
+    "A finite number above 0"
+    try: value = float(given)
+    except ValueError: value = math.nan
+    if not 0 < value < math.inf: raise ValueError(f'matters is {given!r}; a difference above 0 is needed')
+    return value
+
 @dataclass(frozen=True)
 class Claim:
     "What a paper says of two variants"
@@ -55,8 +62,9 @@ class Claim:
         a, b = self.sides()
         for variant in (*a, *b): one_of('variant', variant, variants)
         if b and len(a) != len(b): raise ValueError(f'a names {len(a)} variants and b {len(b)}; as many are needed')
-        object.__setattr__(self, 'matters', float(self.matters))
-        if not self.matters > 0: raise ValueError(f'matters is {self.matters}; a difference above 0 is needed')
+        if a == b: raise ValueError(f'a and b are both {self.a!r}')
+        if not self.id.strip(): raise ValueError('id is empty')
+        object.__setattr__(self, 'matters', _matters(self.matters))
         self.gates()
 
     def sides(self)->tuple[list[str], list[str]]: # variants of a, of b
@@ -90,7 +98,7 @@ def read_claims(path:str|Path|None=None # CSV with the fields of a Claim; None: 
                )->list[Claim]:
     "All claims; ValueError that names the line of the first that is none"
     path = Path(path or project_root()/'data'/'claims.csv')
-    with path.open(newline='', encoding='utf-8') as file:
+    with path.open(newline='', encoding='utf-8-sig', errors='replace') as file:
         reader, found = csv.DictReader(file), {}
         wanted = list(Claim.__dataclass_fields__)
         if reader.fieldnames != wanted:
@@ -384,7 +392,7 @@ def regime_cell(judgements:Sequence[Judgement] # of one claim, or of several tha
     return f'{UNTESTABLE}{some}' if closed else 'not measured'
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #11c86890
-PAPERS = dict(topofr='TopoFR', unpg='UNPG', gif='GIF')
+PAPERS = dict(topofr='TopoFR', unpg='UNPG', gif='GIF', beyond='Beyond')
 
 def _table_line(mine, regimes, alone):
     "A line of `findings_table`: one claim, or all of a table that no regime speaks about"
