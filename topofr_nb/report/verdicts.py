@@ -26,17 +26,18 @@ from .intervals import TwoLevel, detectable, paired_draws, two_level
 from .ledger import Ledger, Row, kept_overlap, ledger_id
 from .measured import NUMBERS
 
-# %% ../../nbs/70_report/16_verdicts.ipynb #85a1203c
-DIRECTIONS = ('higher', 'lower', 'same')
-SCORES = (*MEASURES, 'overlap')
-EXTRA = tuple(f'{kind}.{name}' for kind, names in NUMBERS.items() for name in names)
-
+# %% ../../nbs/70_report/16_verdicts.ipynb #led0mat1
 def _matters(given):
     "A finite number above 0"
     try: value = float(given)
     except ValueError: value = math.nan
     if not 0 < value < math.inf: raise ValueError(f'matters is {given!r}; a difference above 0 is needed')
     return value
+
+# %% ../../nbs/70_report/16_verdicts.ipynb #85a1203c
+DIRECTIONS = ('higher', 'lower', 'same')
+SCORES = (*MEASURES, 'overlap')
+EXTRA = tuple(f'{kind}.{name}' for kind, names in NUMBERS.items() for name in names)
 
 @dataclass(frozen=True)
 class Claim:
