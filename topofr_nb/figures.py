@@ -6,6 +6,8 @@
 __all__ = ['COLOURS', 'DPI', 'STYLE', 'use_style', 'subplots', 'label_lines', 'as_pixels', 'show_rows', 'show_boxes']
 
 # %% ../nbs/02_figures.ipynb #b76367a1
+import textwrap
+
 import numpy as np
 import torch
 from matplotlib import pyplot as plt
@@ -117,12 +119,13 @@ def show_boxes(parts:list[tuple[str, float]], # label and size of each part, in 
     start = 0.
     for i, (label, size) in enumerate(parts):
         looks = dict(color=COLOURS[i % 6], alpha=0.35, edgecolor='black', linewidth=0.6)
-        ax.barh(0, size/whole, left=start, height=0.8, **looks)
-        fits = len(label)*0.075 < width*size/whole
-        middle = start + size/whole/2
-        if fits: ax.text(middle, 0, label, ha='center', va='center', fontsize=8)
-        else: ax.text(middle, 0.48, label, ha='left', va='bottom', rotation=40, rotation_mode='anchor', fontsize=8)
+        room = max(int(width*size/whole/0.075), 1) # characters
+        lines = textwrap.wrap(label, room, break_long_words=False)
+        fits = len(lines) <= 2 and all(len(line) <= room for line in lines)
+        ax.barh(0, size/whole, left=start, height=0.8, label=None if fits else label, **looks)
+        if fits: ax.text(start + size/whole/2, 0, '\n'.join(lines), ha='center', va='center', fontsize=8)
         start += size/whole
-    ax.set(xlim=(0, 1), ylim=(-0.45, 1.2), title=title)
+    if ax.get_legend_handles_labels()[1]: fig.legend(loc='outside lower left', ncols=4, fontsize=8, frameon=False)
+    ax.set(xlim=(-0.002, 1.002), ylim=(-0.5, 0.5), title=title)
     ax.axis('off')
     return fig
