@@ -125,7 +125,9 @@ def show_boxes(parts:list[tuple[str, float]], # label and size of each part, in 
         ax.barh(0, size/whole, left=start, height=0.8, label=None if fits else label, **looks)
         if fits: ax.text(start + size/whole/2, 0, '\n'.join(lines), ha='center', va='center', fontsize=8)
         start += size/whole
-    if ax.get_legend_handles_labels()[1]: fig.legend(loc='outside lower left', ncols=4, fontsize=8, frameon=False)
+    below = len(ax.get_legend_handles_labels()[1])
+    if below: fig.legend(loc='outside lower left', ncols=4, fontsize=8, frameon=False)
+    fig.set_figheight(1.3 + 0.2*((below + 3)//4))
     ax.set(xlim=(-0.002, 1.002), ylim=(-0.5, 0.5), title=title)
     ax.axis('off')
     return fig
