@@ -370,9 +370,10 @@ class FaceFolder(LabelledFiles):
         label = {name: i for i, name in enumerate(self.names)}
         self.labels = torch.tensor([label[name] for _, name in faces], dtype=torch.int64)
         if self.num_classes < 2:
+            people = 'person' if self.num_classes == 1 else 'people'
             raise ValueError(
-                f'{root} has {self.num_classes} people with {min_images} or more usable images; '
-                'training needs at least 2')
+                f'{root} has {self.num_classes} {people} with {min_images} or more usable images. '
+                'Valid: 2 or more people')
 
     @property
     def files(self):

@@ -7,6 +7,7 @@ __all__ = ['FOLDER_FARS', 'same_pictures', 'FolderScores', 'score_folder', 'iso_
 
 # %% ../../nbs/50_evaluation/53_folder_scores.ipynb #99320646
 import time
+from itertools import combinations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,14 +31,18 @@ from ..figures import COLOURS, subplots
 def same_pictures(features:torch.Tensor, # (n, d)
                   images:Sequence|Dataset, # n images, as for `Embedder`
                  )->list[tuple[int, int]]: # rows, the earlier one first
-    "Neighbouring pairs of images with equal pixels"
+    "Pairs of images with equal pixels"
     unit = unit_features(features).double().numpy()
     place = unit @ np.random.default_rng(0).normal(size=unit.shape[1])
     order = np.argsort(place, kind='stable')
     near = np.flatnonzero(np.diff(place[order]) < 1e-4)
     alike = [(i, j) for i, j in zip(order[near], order[near + 1]) if unit[i] @ unit[j] > 1 - 1e-5]
-    pictures = [stack_images(images, [int(i), int(j)]) for i, j in alike]
-    return sorted((int(min(i, j)), int(max(i, j))) for (i, j), (a, b) in zip(alike, pictures) if torch.equal(a, b))
+    runs = []
+    for i, j in alike:
+        if not torch.equal(*stack_images(images, [int(i), int(j)])): continue
+        if runs and runs[-1][-1] == i: runs[-1].append(j)
+        else: runs.append([i, j])
+    return sorted((int(min(pair)), int(max(pair))) for run in runs for pair in combinations(run, 2))
 
 # %% ../../nbs/50_evaluation/53_folder_scores.ipynb #4b02393e
 def _without_twins(pairs, twins, where):
@@ -120,6 +125,8 @@ def score_folder(model:Callable|None,           # float (b, 3, h, w) in [-1, 1] 
     if features is None: features = embedder(model, faces)
     where = getattr(faces, 'where', 'image {}'.format)
     pairs, twins = _without_twins(pairs, same_pictures(features, faces), where)
+    if twins and not (pairs.same.any() and not pairs.same.all()):
+        raise ValueError(f'{name} has no two different pictures of one person: {twins}. Valid: 2 or more of somebody')
     scores = people_scores(features, pairs)
     found = people_rates(ErrorRates.of(scores, pairs), fars, draws, seed)
     eer = found.pop('eer')

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from ..core import Bar, one_of
 from ..data.align import align
-from ..data.folders import as_path, not_an_image, say_left_out
+from ..data.folders import LeftOut, as_path, not_an_image, say_left_out
 from ..data.images import EXTENSIONS, decode_image, encode_jpeg, read_image
 from ..data.lists import first_few, numbered_rows
 from ..figures import show_rows
@@ -57,6 +57,8 @@ def photo_files(source:Path # a tree of photographs
         seen.add((here.st_dev, here.st_ino))
         folders[:] = [] if again else sorted(f for f in folders if not f.startswith('.'))
         place = Path(folder).relative_to(source)
+        left_out += [LeftOut(f'folder called {f}, whose images are read', str(place), False) for f in folders
+                     if os.path.splitext(f)[1].lower() in EXTENSIONS]
         for file in sorted(f for f in files if not again and not f.startswith('.')):
             if os.path.splitext(file)[1].lower() in EXTENSIONS: found.append((place/file).as_posix())
             else: left_out.append(not_an_image(file, '' if place == Path('.') else str(place)))

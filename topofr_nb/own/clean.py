@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ROUNDS', 'find_copies', 'suspicion_limit', 'find_strangers', 'swap_labels', 'precision_recall', 'alike_people',
-           'Findings', 'clean', 'show_suspects']
+           'Findings', 'clean', 'show_suspects', 'propose']
 
 # %% ../../nbs/75_own/40_clean.ipynb #89a0ad26
 import math, os
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..data.lists import first_few
+from ..data.lists import first_few, numbered_lines
 from ..evaluation.embed import stack_images, unit_features
 from ..evaluation.overlap import COPY, SAME_IMAGE, features_can_tell, image_bits, usual_frequencies
 from ..figures import show_rows
@@ -212,3 +212,19 @@ def show_suspects(faces,             # the set
     captions = [[f'{table.suspicion[i]:+.2f}' for i in order], [str(table.looks_like[i]) for i in order],
                 [findings.people[i] for i in order]]
     return show_rows(rows, ['image', 'looks like', 'its folder'], columns=k, captions=captions, tile=.75)
+
+# %% ../../nbs/75_own/40_clean.ipynb #2cec34a1
+def propose(findings:Findings,
+            path:str|Path, # list for `exclude`; the proposal goes beside it
+           )->tuple[Path|None, str]: # the list, None where nothing is left out; what was done, in words
+    "Write the list, unless a person has edited the one that is there"
+    path = Path(path)
+    proposal = path.with_name(f'{path.stem}.proposed{path.suffix}')
+    before = proposal.read_bytes() if proposal.is_file() else None
+    now = findings.write(proposal).read_bytes()
+    if path.is_file() and path.read_bytes() not in (before, now):
+        kept = [line for _, line in numbered_lines(path)]
+        said = f'{path.name} was edited and is kept with {len(kept):,} images; the proposal is in {proposal.name}.'
+        return (path if kept else None), said
+    findings.write(path)
+    return (path if findings.exclude else None), f'The list is {path.name}.'
