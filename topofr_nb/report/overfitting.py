@@ -17,13 +17,12 @@ import pandas as pd
 import torch
 
 from ..core import pick_device, seeded_generator
-from ..data.protocols.all_pairs import fresh_people, listed_people
 from ..evaluation.all_pairs import tar_all_pairs
 from ..evaluation.embed import embed, stack_images
 from ..figures import COLOURS, subplots
 from ..files import runs_folder
 from .ledger import Ledger
-from .measured import some_batches, structure
+from .measured import some_batches, strangers_to, structure
 from ..training.checkpoints import load_backbone
 from ..training.recipe import make_recipe
 from ..training.runs import Run
@@ -53,8 +52,7 @@ def two_gaps(run:Run, # finished
     "Discrepancy and TAR of a run on people it was trained on and on others"
     recipe, device = run.recipe, pick_device(run.recipe.device)
     trained = open_training_data(recipe).dataset
-    if recipe.data == 'synthetic': strangers = fresh_people(image_size=recipe.image_size, cache=recipe.cache)
-    else: strangers = listed_people(recipe.pairs, recipe.data, recipe.image_size)
+    strangers = strangers_to(recipe)
     network, _ = load_backbone(run.checkpoint, device)
     sides = dict(train=(trained, trained.labels), unseen=(strangers.images, strangers.labels))
     found = structure(network, {name: some_batches(images, recipe.seed) for name, (images, _) in sides.items()}, device)
