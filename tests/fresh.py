@@ -16,6 +16,7 @@ preloaded = ["torch", "torchvision.io", "pandas", "matplotlib.pyplot", "scipy.op
 
 def _test(notebook, flags, output):
     "What nbdev-test does; everything it says goes to the file `output`"
+    multiprocessing.set_start_method(None, force=True)  # Python's own, not that of the server
     file = os.open(output, os.O_WRONLY | os.O_CREAT)
     for stream in (1, 2): os.dup2(file, stream)
     sys.stdout = sys.__stdout__ = os.fdopen(1, "w", buffering=1, closefd=False)
