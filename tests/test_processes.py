@@ -129,7 +129,7 @@ def test_another_number_of_processes_goes_on(tmp_path):
     jobs = [job(tmp_path, "whole", 1, values)]
     half = job(tmp_path, "half", 3, values, checkpoint_seconds=0)
     statuses = run_jobs([*jobs, half], tmp_path)
-    assert statuses == [[0], [0, 0, 0]]
+    assert statuses == [[0], [0, 0, 0]], said(half, 0)
     folder = run_folder(half)
     shards = sorted(folder.glob("head.*-of-00003.safetensors"))
     assert len(shards) == 6, "two sets, of the last checkpoint and the one before"

@@ -164,8 +164,7 @@ def explore_pairs(pairs:PairSet,
     decisions = [decide(name, values, same) for name, values in scores.items()]
     if not 1 <= len(decisions) <= 2: raise ValueError(f'{len(decisions)} networks; expected one or two')
     lists = kinds(decisions)
-    longest = max(map(len, lists.values()))
-    controls = [slider('place', 'from place', 0, max(longest - 1, 1), 0, 1), choice('kind', 'pairs', list(lists))]
+    place = slider('place', 'from place', 0, max(2, *map(len, lists.values())) - 1, 0, 1)
 
     def draw(place, kind):
         start = min(int(place), ends(place, kind)['place'])
@@ -180,4 +179,4 @@ def explore_pairs(pairs:PairSet,
         name = next((name for name in (kind, *lists) if pair in lists[name]), None)
         return name and dict(kind=name, place=int(np.flatnonzero(lists[name] == pair)[0]))
     def ends(place, kind): return dict(place=max(len(lists[kind]) - ACROSS, 0))
-    return Explorer(controls, draw, act, ends)
+    return Explorer([place, choice('kind', 'pairs', list(lists))], draw, act, ends)
