@@ -4,6 +4,7 @@ A job is {"processes": 3, "values": {...}}; what each process said goes to the j
 """
 import json
 import os
+import random
 import socket
 import sys
 
@@ -16,9 +17,13 @@ from topofr_nb.training.runs import package_code
 
 
 def free_port():
-    with socket.socket() as place:
-        place.bind(("127.0.0.1", 0))
-        return place.getsockname()[1]
+    "A port below those that the system gives to outgoing connections, which could take it before process 0 listens"
+    while True:
+        with socket.socket() as place:
+            number = random.randrange(15_000, 30_000)
+            try: place.bind(("127.0.0.1", number))
+            except OSError: continue
+            return number
 
 
 def child(job, rank, port):
