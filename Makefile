@@ -63,7 +63,7 @@ train: .venv/.installed
 	@$(BIN)/python tools/where.py runs
 
 test: .venv/.installed
-	@$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/pytest -n 2 $(ARGS)
 
 fuzz: .venv/.installed
 	@$(BIN)/python tests/fuzz.py --inputs 100000 $(ARGS)

@@ -33,6 +33,22 @@ def scratch(tmp_path_factory):
     return tmp_path_factory.mktemp("topofr_nb")
 
 
+together = {"test_browser.py": "browser", "test_try_it.py": "browser", "test_clean.py": "clean", "test_docs.py": "docs",
+            "test_processes.py": "processes", "test_wheel.py": "wheel"}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Tests of these files stay in one worker, which makes what they share once; others go where there is room.
+
+    xdist's own groups say so by changing a test's name, which pytest 9.2 no longer lets it do (pytest-xdist, issue 1386)."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid): return together.get(Path(nodeid.split("::")[0]).name, nodeid)
+    return Together(config, log)
+
+
 def pytest_terminal_summary(terminalreporter):
     "How many cells looked at real faces"
     cells = [value for report in terminalreporter.stats.get("passed", []) for name, value in report.user_properties

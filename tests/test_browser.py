@@ -11,8 +11,7 @@ import pytest
 from browser import Seen, browser, busy, chromium, copy_notebooks, lab, latencies, open_notebook, run_all, voila
 from checkout import root, tools
 
-pytestmark = [pytest.mark.xdist_group("browser"),
-              pytest.mark.skipif(chromium is None, reason="no Chromium here (Debian: apt-get install chromium)")]
+pytestmark = pytest.mark.skipif(chromium is None, reason="no Chromium here (Debian: apt-get install chromium)")
 explorers = ["85_explore/06_widget.ipynb", "85_explore/10_topology_explorer.ipynb", "85_explore/20_unpg_explorer.ipynb",
              "85_explore/30_mixture_explorer.ipynb", "85_explore/40_faces_explorer.ipynb", "85_explore/50_codes_explorer.ipynb",
              "85_explore/60_features_explorer.ipynb", "85_explore/70_runs_explorer.ipynb",

@@ -22,7 +22,6 @@ def cleaned(scratch):
 def outputs(name): return [output for cell in code_cells(load(nbs / name)) for output in cell["outputs"]]
 
 
-@pytest.mark.xdist_group("clean")
 @pytest.mark.parametrize("name", notebooks(), ids=str)
 def test_clean(name, cleaned):
     assert load(nbs / name) == load(cleaned / name), "nbdev-clean changes it (.venv/bin/nbdev-clean)"

@@ -13,7 +13,6 @@ from browser import chromium
 from checkout import root, run, tools
 from website import check, katex, names, spelling
 
-pytestmark = pytest.mark.xdist_group("docs")
 screens = ["index", "40_losses/30_ptsa", "api/losses.ptsa", "data/ijb", "85_explore/30_mixture_explorer"]
 quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
          "--host-resolver-rules=MAP * ~NOTFOUND"]

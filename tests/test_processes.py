@@ -33,7 +33,6 @@ methods = {
 }
 worlds = (1, 2, 3, 4)
 single = ("arcface", "topofr", "unpg", "gif", "partial_fc", "magface")
-pytestmark = pytest.mark.xdist_group("processes")
 kills = int(os.environ.get("PROCESS_KILLS", 1))
 program = str(Path(__file__).with_name("many.py"))
 

@@ -6,8 +6,7 @@ import pytest
 from browser import Seen, browser, chromium, copy_notebooks, lab, open_notebook, run_all
 from test_browser import shot
 
-pytestmark = [pytest.mark.xdist_group("browser"),
-              pytest.mark.skipif(chromium is None, reason="no Chromium here (Debian: apt-get install chromium)")]
+pytestmark = pytest.mark.skipif(chromium is None, reason="no Chromium here (Debian: apt-get install chromium)")
 name = "75_own/60_try_it.ipynb"
 
 

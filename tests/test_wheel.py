@@ -2,7 +2,6 @@
 import pytest
 from checkout import copy_to, modules, root, run, tools
 
-pytestmark = pytest.mark.xdist_group("wheel")
 package = root / "topofr_nb"
 written_with = "nbdev fastcore execnb"
 heavy = "gudhi plotly ipywidgets anywidget papermill pandas sklearn IPython jupyterlab nbformat nbconvert"
