@@ -2,16 +2,7 @@
 // precomputed frames) sends; here it is only placed, and what a hand does is sent back. At most one request is under way:
 // while the answer is awaited, later moves are merged into one.
 
-// JupyterLab's arrow keys move between cells unless the focused element itself says that it wants them.
-const ownKeys = "data-lm-suppress-shortcuts";
 let count = 0;
-
-function element(tag, attributes, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
 
 function shown(spec, value) {
   if (spec.options) return spec.options[value] ?? value;

@@ -1,15 +1,7 @@
 // The parameters of a notebook as a form. What is typed goes to the kernel, which checks it and sends back the text of the
 // cell; this page alone can see the cells, so it is here that the text is written into one.
 
-const ownKeys = "data-lm-suppress-shortcuts"; // JupyterLab leaves the keys to an element that says so
 let count = 0;
-
-function element(tag, attributes, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
 
 function fieldRow(field, changed) {
   const id = `form-${count++}`;

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import anywidget
 import traitlets
-from IPython.display import HTML, display
 
 from ..core import web_file
+from .widget import display_behind, widget_script
 from ..parameters import MARK, check_parameters, defaults_of, parameters_cell
 from ..training.recipe import CHOICES, kinds_of
 
@@ -38,6 +38,7 @@ def lines_of(cell:str # text of a parameters cell
     rows, found = cell.splitlines(), []
     for node in ast.parse(cell).body:
         if not isinstance(node, ast.Assign) or node.lineno != node.end_lineno: continue
+        if [type(target) for target in node.targets] != [ast.Name]: continue
         try: value = ast.literal_eval(node.value)
         except ValueError: continue
         at = node.lineno - 1
@@ -94,7 +95,7 @@ def papermill_command(notebook:str, # such as "nbs/train.ipynb"
 # %% ../../nbs/85_explore/95_form.ipynb #830f2b15
 class FormState(anywidget.AnyWidget):
     "What browser and kernel share"
-    _esm = web_file('form.js')
+    _esm = widget_script('form.js')
     _css = web_file('form.css')
     blocks = traitlets.List().tag(sync=True)
     ran = traitlets.Unicode().tag(sync=True)      # the cell as it ran
@@ -152,11 +153,8 @@ class ParameterForm(FormState):
             self.frame += 1
 
     def _ipython_display_(self):
-        "A sentence for pages without a kernel, then the form that takes its place"
-        display(HTML('<p class="form-still"><em>Run the cell: the parameters appear as a form.</em></p>'))
-        data = self._repr_mimebundle_()
-        bundle, metadata = data if isinstance(data, tuple) else (data, {})
-        display({**bundle, 'text/plain': self.sentence}, metadata=metadata, raw=True)
+        still = '<p class="form-still"><em>Run the cell: the parameters appear as a form.</em></p>'
+        display_behind(self, still, self.sentence)
 
 # %% ../../nbs/85_explore/95_form.ipynb #d9db87cb
 def parameter_form(namespace:dict, # `globals()` of the notebook
