@@ -8,7 +8,7 @@ __all__ = ['ELASTIC', 'MVSoftmax', 'Elastic', 'ElasticArc', 'ElasticCos', 'Elast
 # %% ../../nbs/40_losses/12_rival_margins.ipynb #76a9749c
 import torch
 
-from .margins import MARGINS, ArcFace, CosFace
+from .margins import MARGINS, ArcFace, CosFace, rotate
 
 # %% ../../nbs/40_losses/12_rival_margins.ipynb #6e3013f8
 class MVSoftmax(ArcFace):
@@ -44,8 +44,7 @@ class Elastic:
 # %% ../../nbs/40_losses/12_rival_margins.ipynb #9a47048c
 class ElasticArc(Elastic, ArcFace):
     "cos(theta + N(m, 0.05)) (ElasticFace-Arc, Boutros et al. 2022)"
-    def target(self, cosine, norms):
-        return torch.cos(torch.acos(cosine.clamp(-1 + 1e-7, 1 - 1e-7)) + self.margins(cosine))
+    def target(self, cosine, norms): return rotate(cosine, self.margins(cosine))
 
 # %% ../../nbs/40_losses/12_rival_margins.ipynb #244ca966
 class ElasticCos(Elastic, CosFace):
