@@ -7,9 +7,9 @@ __all__ = ['FOLDER_FARS', 'same_pictures', 'FolderScores', 'score_folder', 'iso_
 
 # %% ../../nbs/50_evaluation/53_folder_scores.ipynb #99320646
 import time
-from itertools import combinations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -36,13 +36,16 @@ def same_pictures(features:torch.Tensor, # (n, d)
     place = unit @ np.random.default_rng(0).normal(size=unit.shape[1])
     order = np.argsort(place, kind='stable')
     near = np.flatnonzero(np.diff(place[order]) < 1e-4)
-    alike = [(i, j) for i, j in zip(order[near], order[near + 1]) if unit[i] @ unit[j] > 1 - 1e-5]
-    runs = []
-    for i, j in alike:
-        if not torch.equal(*stack_images(images, [int(i), int(j)])): continue
-        if runs and runs[-1][-1] == i: runs[-1].append(j)
-        else: runs.append([i, j])
-    return sorted((int(min(pair)), int(max(pair))) for run in runs for pair in combinations(run, 2))
+    same_features = (unit[order[near]]*unit[order[near + 1]]).sum(1) > 1 - 1e-5
+    apart = np.delete(np.arange(1, len(order)), near[same_features])
+    twins = []
+    for rows in np.split(order, apart):
+        if len(rows) < 2: continue
+        alike = {}
+        for row, picture in zip(rows.tolist(), stack_images(images, rows.tolist())):
+            alike.setdefault(picture.numpy().tobytes(), []).append(row)
+        twins += [pair for same in alike.values() for pair in combinations(sorted(same), 2)]
+    return sorted(twins)
 
 # %% ../../nbs/50_evaluation/53_folder_scores.ipynb #4b02393e
 def _without_twins(pairs, twins, where):
