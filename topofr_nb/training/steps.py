@@ -52,14 +52,18 @@ def build_model(recipe:Recipe,   # resolved
     return model.double() if recipe.precision == 'float64' else model
 
 # %% ../../nbs/60_training/20_steps.ipynb #dd922cef
+def _rows_here(held, recipe, total):
+    "Rows of the whole batch, and which of them are held here"
+    if total is None: return len(held), slice(None)
+    return total, held_rows(total, recipe.accumulate)
+
 def mirrored_batch(images:torch.Tensor, # (n, 3, h, w) uint8
                    recipe:Recipe,       # resolved
                    step:int,            # 0, 1, ...
                    total:int=None,      # rows of the batch of all processes; None: these images are all of it
                   )->torch.Tensor:      # (n, 3, h, w) uint8
     "Flip, as bytes"
-    own = slice(None) if total is None else held_rows(total, recipe.accumulate)
-    n = len(images) if total is None else total
+    n, own = _rows_here(images, recipe, total)
     return apply_flips(images, draw_flips(n, seeded_generator(recipe.seed, 'flip', step))[own])
 
 # %% ../../nbs/60_training/20_steps.ipynb #6127c45f
@@ -71,8 +75,7 @@ def perturb_batch(clean:torch.Tensor, # (n, 3, h, w) in -1..1
                  )->torch.Tensor:     # (n, 3, h, w) in -1..1; `clean` itself where the method perturbs nothing
     "RSP by the recipe"
     if not METHODS[recipe.method].perturb: return clean
-    own = slice(None) if total is None else held_rows(total, recipe.accumulate)
-    n = len(clean) if total is None else total
+    n, own = _rows_here(clean, recipe, total)
     drawn = draw_perturbations(n, clean.shape[2:], recipe.xi, seeded_generator(recipe.seed, 'perturb', step))
     blur_scale = clean.shape[-1]/BLUR_SIZE if recipe.blur_scaled else 1.
     return apply_perturbations(clean, drawn.part(own), blur_scale, in_place)
