@@ -223,7 +223,8 @@ def pull_sentence(found=None, # None: the stored rows of the notebook on the pul
     dear, good = ({f'{pull:g}' for pull in several[side].pull} for side in (several.high < 1, several.low > 1))
     ends = [f'{", ".join(sorted(pulls))} {word}' for pulls, word in ((dear, 'costs'), (good, 'gains')) if pulls]
     rest = sorted(set(costs.pull) - set(several.pull))
-    fewer = f' One seed each of {", ".join(f"{pull:g}" for pull in rest)} shows a direction, no size.' if rest else ''
+    named = ', '.join(f'{pull:g}' for pull in rest)
+    fewer = f' Fewer than {FEWEST_SEEDS} seeds ({named}) show a direction, no size.' if rest else ''
     kept = ' No pull gains at any FAR, so the default of `topofr` keeps its weight, which hardly pulls at all.'
     return (f'Against ArcFace of the same seed, with 95 % intervals over {counted(int(several.seeds.min()), "seed")}: '
             f'{"; ".join(parts)}. Outside chance: {"; ".join(ends) or "none"}.{fewer}{"" if good else kept}')
