@@ -289,6 +289,8 @@ def test_dark_theme(server):
         paper = explorer.locator("svg rect").first.evaluate("(rect) => getComputedStyle(rect).fill")
         ink = explorer.locator("svg text").first.evaluate("(text) => getComputedStyle(text).fill")
         explorer.scroll_into_view_if_needed()
+        page.wait_for_timeout(1000)  # JupyterLab draws cells anew that come into view
+        assert explorer.locator("svg").first.is_visible()
         shot(page, "dark")
         page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})")
         page.wait_for_timeout(1000)
