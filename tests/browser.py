@@ -176,6 +176,13 @@ def run_all(page, seconds=300):
         .filter((output) => output.output_type === 'error').map((output) => `${output.ename}: ${output.evalue}`)""")
 
 
+def into_view(page, element):
+    "Scroll to an element, twice: JupyterLab makes cells anew as they come into view, and heights change with them"
+    for _ in range(2):
+        element.scroll_into_view_if_needed()
+        page.wait_for_timeout(700)
+
+
 def copy_notebooks(folder, *names):
     "Notebooks of nbs/ in a folder of their own, without stored outputs"
     for name in names:

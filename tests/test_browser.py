@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from browser import Seen, browser, busy, chromium, copy_notebooks, lab, latencies, open_notebook, run_all, voila
+from browser import Seen, browser, busy, chromium, copy_notebooks, into_view, lab, latencies, open_notebook, run_all, voila
 from checkout import root, tools
 
 pytestmark = pytest.mark.skipif(chromium is None, reason="no Chromium here (Debian: apt-get install chromium)")
@@ -288,8 +288,7 @@ def test_dark_theme(server):
         explorer = page.locator(".explorer").first
         paper = explorer.locator("svg rect").first.evaluate("(rect) => getComputedStyle(rect).fill")
         ink = explorer.locator("svg text").first.evaluate("(text) => getComputedStyle(text).fill")
-        explorer.scroll_into_view_if_needed()
-        page.wait_for_timeout(1000)  # JupyterLab draws cells anew that come into view
+        into_view(page, explorer)
         assert explorer.locator("svg").first.is_visible()
         shot(page, "dark")
         page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})")
@@ -396,8 +395,7 @@ def test_live_training(server):
         assert "Finished: 700 steps," in ended and 0 < first < 1, ended
         assert not run_all(page, 300)
         assert "found finished" in outputs_of(page, cell)[0]["data"]["text/plain"]
-        page.locator(".jp-OutputArea-output progress").first.scroll_into_view_if_needed()
-        page.wait_for_timeout(500)
+        into_view(page, page.locator(".jp-OutputArea-output progress").first)
         shot(page, "found")
 
 
