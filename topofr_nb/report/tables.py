@@ -6,7 +6,7 @@
 __all__ = ['SCALES', 'SEEDS', 'MEASURED', 'PARAMETERS', 'trained_scale', 'scale_text', 'make_base', 'untestable', 'run_grid',
            'score_grid', 'run_table', 'results_file', 'save_results', 'store', 'read_stored', 'stored_or',
            'unfinished_sentence', 'where_sentence', 'by_variant', 'spread_table', 'plot_spread', 'measured_metrics',
-           'strictest', 'beside', 'Table', 'reproduce', 'listed']
+           'strictest', 'beside', 'grid_rows', 'Table', 'reproduce', 'listed']
 
 # %% ../../nbs/70_report/20_tables.ipynb #f3b165c3
 import json, math, time
@@ -20,6 +20,7 @@ from ..core import one_of, project_root
 from ..figures import COLOURS, subplots
 from ..files import runs_folder, write_aside
 from .claims import claims_table, counted, number_text
+from .experiments import find_experiment, run_experiment
 from .published import compare, published_metrics
 from ..training.evaluate import make_scoring, score_checkpoint
 from ..training.loop import prepare, train
@@ -300,6 +301,20 @@ def beside(found,      # from `run_table`
     table = table.sort_values('method', key=lambda names: names.map(order), kind='stable')
     return table.set_index(['method', 'scale', 'training_data'])[columns].fillna('')
 
+# %% ../../nbs/70_report/20_tables.ipynb #e64f2793
+def grid_rows(name:str,          # key of EXPERIMENTS; its quick regime
+              seeds:list|None=None, # None: all of the grid
+              seconds:float|None=None, # after which no new run starts; 0 only reads; None: no limit
+              out_dir:str|Path|None=None, # folder of new runs; None: runs/ of the checkout
+             ): # pandas.DataFrame: variant, seed, run, accuracy and pairs_tar@... in 0..1, empty without
+    "The runs of a grid as a table of runs has them"
+    limit = math.inf if seconds is None else seconds
+    grid = find_experiment(name, 'quick').only(seeds=seeds)
+    found = run_experiment(grid, None, limit, told=[].append, out_dir=out_dir)
+    fars = {column: float(column[4:]) for column in found if column.startswith('tar@')}
+    rates = {column: f'pairs_tar@1e-{-math.log10(far):.0f}' for column, far in fars.items()}
+    return found.rename(columns=rates | dict(balanced_accuracy='accuracy', id='run'))
+
 # %% ../../nbs/70_report/20_tables.ipynb #27494647
 @dataclass(frozen=True)
 class Table:
@@ -313,6 +328,7 @@ class Table:
     protocols: dict|None = None    # name -> folder or .bin of your own, instead of the twins
     seconds: float|None = None     # time after which no new run starts; 0 only reads finished ones
     results: str|None = None       # folder of the stored rows; None: data/results of the checkout
+    grid: str|None = None          # key of EXPERIMENTS, whose quick rows are those of "stored" and "laptop"
 
     def __post_init__(self):
         if not self.variants:
@@ -321,6 +337,9 @@ class Table:
 
     def rows(self): # pandas.DataFrame: a row per variant and seed, rates 0..1
         "Stored rows, or trained and scored ones, which are then stored"
+        if self.grid and trained_scale(self.scale) == 'laptop':
+            return grid_rows(self.grid, self.seeds, 0 if self.scale == 'stored' else self.seconds,
+                             (self.base or {}).get('out_dir'))
         base = make_base(self.scale) if self.base is None else self.base
         seeds = self.seeds or SEEDS[trained_scale(self.scale)]
         measure = lambda: run_table(self.variants, seeds, base, self.twins, self.protocols, self.seconds)
@@ -339,6 +358,7 @@ def reproduce(name:str,        # paper and table, such as "unpg_public"
               paper:tuple=({}, ''), # recipe fields at scale "paper", and the data that they are for
               twins:dict|None=None, # scale -> {built-in twin: size}; "paper" takes those of "laptop" where it has none
               small:dict|None=None, # fields of this table at the small scales: scale -> fields
+              grid:str|None=None, # key of EXPERIMENTS, where the ledger holds the rows of "stored" and "laptop"
              )->Table:
     "The table that a notebook's parameters ask for"
     scale, protocols = given['scale'], given.get('protocols')
@@ -346,7 +366,8 @@ def reproduce(name:str,        # paper and table, such as "unpg_public"
     base = make_base(scale, given['data'], given['out_dir'], paper, needed, small)
     kinds = twins or {}
     sizes = kinds.get(trained_scale(scale), kinds.get('laptop', {}))
-    return Table(name, variants, scale, base, sizes, given['seeds'], protocols, given['seconds'])
+    return Table(name, variants, scale, base, sizes, given['seeds'], protocols, given['seconds'],
+                 grid=grid)
 
 # %% ../../nbs/70_report/20_tables.ipynb #646af74c
 def listed(sentences,    # list of text; may be empty

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TRAINED_BY', 'LENGTH', 'Run', 'why_unfinished', 'read_json', 'write_json', 'read_metrics', 'missing_steps',
-           'fingerprint', 'code_digest', 'package_code', 'changed_code', 'environment', 'note_start', 'make_folder',
-           'relatives', 'tell']
+           'fingerprint', 'code_digest', 'package_code', 'changed_code', 'processor_name', 'environment', 'note_start',
+           'make_folder', 'relatives', 'tell']
 
 # %% ../../nbs/60_training/30_runs.ipynb #7a3c69d5
 import ast, dataclasses, hashlib, json, math, os, platform, subprocess, sys, time
@@ -160,10 +160,19 @@ def _commit():
     except (OSError, subprocess.SubprocessError): return None
     return asked.stdout.strip() or None
 
+# %% ../../nbs/60_training/30_runs.ipynb #bb01631a
+def processor_name()->str:
+    "The processor as the system names it, and the vector instructions that PyTorch uses: rounding depends on both"
+    told = Path('/proc/cpuinfo')
+    lines = told.read_text(errors='replace').splitlines() if told.exists() else []
+    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
+    name = names[0] if names else platform.processor() or platform.machine()
+    return f'{name}, {torch.backends.cpu.get_cpu_capability()}'
+
 # %% ../../nbs/60_training/30_runs.ipynb #02075bf2
 def environment(device:torch.device)->dict:
     "What a result depends on besides the recipe"
-    name = torch.cuda.get_device_name(device) if device.type == 'cuda' else platform.processor() or platform.machine()
+    name = torch.cuda.get_device_name(device) if device.type == 'cuda' else processor_name()
     return dict(topofr_nb=__version__, commit=_commit(), torch=torch.__version__, python=platform.python_version(),
                 system=platform.system(), host=platform.node(), device=device.type, device_name=name,
                 threads=torch.get_num_threads(), cpus=os.cpu_count())
