@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from browser import chromium
 from checkout import root, run, tools
-from website import check, katex, names, spelling
+from website import books, check, katex, names, spelling
 
 screens = ["index", "40_losses/30_ptsa", "api/losses.ptsa", "data/ijb", "85_explore/30_mixture_explorer"]
 quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -146,6 +146,13 @@ def test_equations_lead_to_functions():
     for name in named: assert public.find(name, {}), f"{name} on the page of equations is no public name"
     numbers = {number for module in public.modules.values() for one in module.public for number in re.findall(r"TopoFR, eq\. (\d+)", one.said)}
     assert numbers and numbers <= set(re.findall(r"\| eq\. (\d+)", text))
+
+
+def test_every_picture_has_a_sentence_of_its_own():
+    "What is seen and what it shows, for those who cannot see it: `#| fig-alt: ...` in the cell that draws"
+    silent = [f"{name}: {cell['id']}" for name in books.listed() for cell in books.pictures(books.load(name))
+              if len(books.directives(books.source(cell)).get("fig-alt", "")) < 20]
+    assert not silent, "\n".join(silent)
 
 
 def test_spelling():

@@ -115,34 +115,7 @@ class Linker:
         return f"[{word}](/{path.as_posix()})" if path and Path("nbs") / path != page else word
 
 
-def directives(text): return dict(re.findall(r"^#\|\s*([\w-]+):?\s*(.*?)\s*$", text, flags=re.M))
-
-
-def told(node):
-    "A literal text of the source, with … for what is filled in"
-    if isinstance(node, ast.Constant) and isinstance(node.value, str): return node.value
-    if isinstance(node, ast.JoinedStr): return "".join(told(part) if isinstance(part, ast.Constant) else "…" for part in node.values)
-    return ""
-
-
-def drawn(text):
-    "Titles, axes and captions that a cell's source gives its figure"
-    try: tree = ast.parse("\n".join(line for line in text.splitlines() if not line.startswith("%")))
-    except SyntaxError: return ""
-    titles, axes = [], []
-    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
-        name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-        given = {word.arg: told(word.value) for word in call.keywords}
-        titles += [given.get("title"), given.get("suptitle")]
-        axes += [given.get("xlabel"), given.get("ylabel"), given.get("x_label"), given.get("y_label")]
-        if name in ("set_title", "suptitle") and call.args: titles.append(told(call.args[0]))
-        if name in ("set_xlabel", "set_ylabel") and call.args: axes.append(told(call.args[0]))
-        if name == "show_rows":
-            captions = [told(part) for arg in call.args for part in getattr(arg, "elts", []) if told(part)]
-            if captions: titles.append("rows of images: " + ", ".join(captions))
-    titles, axes = ([part for part in dict.fromkeys(parts) if part] for parts in (titles, axes))
-    against = f" (axes: {', '.join(axes)})" if axes else ""
-    return "; ".join(titles) + against if titles or axes else ""
+def directives(text): return dict(re.findall(r"^#\|[ \t]*([\w-]+):?[ \t]*(.*?)[ \t]*$", text, flags=re.M))
 
 
 def plain(text):
@@ -155,13 +128,18 @@ def plain(text):
 
 
 def alternative(text, before, heading):
-    "What a picture shows: as said by the cell, read from its source, or from the prose above"
+    "What a picture shows: as said by the cell, or else by the prose above it"
     given = directives(text).get("fig-alt")
     if given: return given
-    figure = drawn(text)
-    if len(figure) >= 12: return f"Figure: {figure}"
     paragraphs = [part for part in re.split(r"\n\s*\n", before) if plain(part)]
-    return f"Figure, {heading}: {figure + '. ' if figure else ''}{plain(paragraphs[-1]) if paragraphs else ''}".rstrip(": ")
+    return f"Figure, {heading}: {plain(paragraphs[-1]) if paragraphs else ''}".rstrip(": ")
+
+
+def pictures(book):
+    "Code cells that show a picture"
+    for cell in book["cells"]:
+        kinds = [kind for output in cell.get("outputs", []) for kind in output.get("data", {})]
+        if any(kind.startswith("image/") for kind in kinds) and "hide" not in directives(source(cell)): yield cell
 
 
 def inline_svg(data, alt):
