@@ -12,7 +12,7 @@ function shown(spec, value) {
 
 // One control: a label, a native input that the keyboard moves, and the value in text. `changed` is called with each move.
 function control(spec, changed) {
-  const id = `explorer-${count++}`;
+  const id = `explorer-${unique}-${count++}`;
   const text = element("output", { for: id });
   let input;
   if (spec.kind === "choice") {
@@ -74,6 +74,7 @@ function render({ model, el }) {
     for (const hit of hits) {
       hit.setAttribute("tabindex", "-1");
       hit.setAttribute("role", "button");
+      hit.setAttribute("aria-label", hit.querySelector("title")?.textContent ?? hit.dataset.key);
       hit.setAttribute(ownKeys, "true");
     }
     const chosen = hits.find((hit) => hit.dataset.key === current) ?? hits[0];

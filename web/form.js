@@ -4,7 +4,7 @@
 let count = 0;
 
 function fieldRow(field, changed) {
-  const id = `form-${count++}`;
+  const id = `form-${unique}-${count++}`;
   const input = field.options
     ? element("select", { id }, ...field.options.map((name) => element("option", { value: name }, name)))
     : element("input", { id, type: "text", spellcheck: "false", autocomplete: "off", placeholder: "None" });

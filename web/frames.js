@@ -9,7 +9,10 @@ function nearest(name, value) {
   return grid.reduce((best, other, i) => Math.abs(other - value) < Math.abs(grid[best] - value) ? i : best, 0);
 }
 
-function frameOf(values) { return state.frames[Object.keys(state.grid).map((name) => nearest(name, values[name])).join(" ")]; }
+function frameOf(values) {
+  const found = state.frames[Object.keys(state.grid).map((name) => nearest(name, values[name])).join(" ")];
+  return typeof found === "string" ? state.frames[found] : found; // a key: the same as an earlier one
+}
 
 function take(values) {
   const frame = frameOf(values);

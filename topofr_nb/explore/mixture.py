@@ -47,7 +47,7 @@ def mixture_panel(entropies:torch.Tensor, gum:GUM, rule:str)->Panel:
     at = np.linspace(-5, 5, 201)
     easy, hard = density(gum, entropies, rule, at)
     top = 1.15*max(float((easy + hard).max()), 0.1)
-    panel = Panel((-5, 5), (-0.18*top, top), 700, 200, 'mixture', 'signed entropy, nats', 'density')
+    panel = Panel((-5, 5), (-0.18*top, top), 700, 200, 'easy (blue) and hard (red)', 'signed entropy, nats', 'density')
     for heights, colour in ((easy, COLOURS[0]), (hard, COLOURS[3])):
         outline = np.stack([np.append(at, [5, -5]), np.append(heights, [0, 0])], 1)
         add_areas(panel, [outline], colour, 0.3)
@@ -59,7 +59,7 @@ def mixture_panel(entropies:torch.Tensor, gum:GUM, rule:str)->Panel:
 # %% ../../nbs/85_explore/30_mixture_explorer.ipynb #e839d302
 def posterior_panel(entropies:torch.Tensor, gum:GUM)->Panel:
     "P(hard) of each sample: a function of the size of its entropy alone"
-    panel = Panel((0, 5), (-0.05, 1.05), 700, 110, 'P(hard)', 'entropy, nats')
+    panel = Panel((0, 5), (-0.05, 1.05), 700, 110, 'P(hard) of each sample', 'entropy, nats')
     order = entropies.abs().argsort()
     size = entropies.abs()[order].numpy()
     hard = gum.hard_posterior[order].numpy()

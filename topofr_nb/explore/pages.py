@@ -24,7 +24,7 @@ from .faces import explore_faces
 from .features import explore_features, look_at_run
 from .mixture import explore_mixture
 from .negatives import simulated_batch
-from .pairs import explore_pairs, score_pairs
+from .pairs import ACROSS, explore_pairs, score_pairs
 from .records import run_records
 from .runs import explore_runs
 from .small_runs import small_run
@@ -96,7 +96,8 @@ def pairs_page(folder)->Prepared:
     networks = {name: load_backbone(small_run(folder, name).checkpoint)[0] for name in METHODS}
     explorer = explore_pairs(pairs, {name: score_pairs(network, pairs) for name, network in networks.items()})
     by_name = {control['name']: control for control in explorer.controls}
-    return Prepared(explorer, dict(kind=by_name['kind']['options'], place=[0, 8, 16, 24]))
+    longest = by_name['place']['high'] + 1
+    return Prepared(explorer, dict(kind=by_name['kind']['options'], place=list(range(0, longest, ACROSS))))
 
 # %% ../../nbs/85_explore/90_pages.ipynb #c0445fa5
 PAGES = dict(

@@ -140,7 +140,7 @@ def faces_panel(pairs:PairSet,
         for row, found in enumerate(decisions):
             verdict = '✗' if found.margins[i] < 0 else '✓'
             told = f'{found.name[:7]} {found.scores[i]:.2f} {verdict}'
-            add_text(panel, x, -2.0 - 0.28*row, told, anchor='middle', size=12)
+            add_text(panel, x, -2.0 - 0.28*row, told, anchor='middle', size=11)
     if not len(shown): add_text(panel, 3.5, -0.5, 'no such pair', anchor='middle', size=14)
     return panel
 

@@ -15,7 +15,7 @@ import torch
 from ..core import seeded_generator
 from ..data.perturb import random_structure_perturbation
 from .drawing import (
-    COLOURS, FAINT, Panel, add_areas, add_images, add_line, add_points, picture)
+    COLOURS, FAINT, INK, Panel, add_areas, add_images, add_line, add_points, picture)
 from .filtration import Filtration, State, grow, state_at
 from .small_runs import thumbnails
 from .widget import Explorer, slider
@@ -60,7 +60,7 @@ def complex_panel(filtration:Filtration, state:State,
     add_areas(panel, filtration.layout[state.triangles], COLOURS[1], 0.12)
     add_line(panel, *outlines(filtration.layout, state.edges), FAINT, 0.7)
     add_line(panel, *outlines(filtration.layout, state.tree), H0, 2)
-    colours = [COLOURS[i % len(COLOURS)] for i in state.components]
+    colours = [COLOURS[i % 6] for i in state.components]
     tips = [f'point {i}, component {c}' for i, c in enumerate(state.components)]
     if sources: add_images(panel, *filtration.layout.T, sources, 26, tips, frames=colours)
     else: add_points(panel, *filtration.layout.T, colours, 4, tips)
@@ -78,7 +78,7 @@ def barcode_panel(filtration:Filtration, state:State)->Panel:
             add_line(panel, [birth, death], [row, row], colour if alive[i] else FAINT, 2 if alive[i] else 1)
             if np.isfinite(diagram[i, 1]): _add_end(panel, death, row, colour, f'{birth:.3g} to {death:.3g}')
             row += 1
-    if state.rho <= filtration.top: add_line(panel, [state.rho]*2, panel.y, COLOURS[6], 1, '3 3')
+    if state.rho <= filtration.top: add_line(panel, [state.rho]*2, panel.y, INK, 1, '3 3')
     return panel
 
 def _add_end(panel, death, row, colour, tip):
@@ -90,7 +90,7 @@ def diagram_panel(filtration:Filtration, state:State)->Panel:
     top = filtration.top
     panel = Panel((0, top), (0, top), 160, 160, 'diagram', 'birth', 'death')
     add_line(panel, [0, top], [0, top], FAINT, 1)
-    if state.rho <= top: add_line(panel, [0, state.rho, state.rho], [state.rho, state.rho, top], COLOURS[6], 1, '3 3')
+    if state.rho <= top: add_line(panel, [0, state.rho, state.rho], [state.rho, state.rho, top], INK, 1, '3 3')
     for colour, diagram, alive in zip((H0, H1), filtration.diagrams.diagrams, state.alive):
         death = np.minimum(diagram[:, 1], top)
         keys = [repr(float(value)) for value in death]

@@ -11,7 +11,7 @@ import numpy as np
 import torch.nn.functional as F
 
 from .drawing import (
-    COLOURS, FAINT, Panel, add_areas, add_histogram, add_line, add_points, add_text, picture)
+    COLOURS, FAINT, INK, Panel, add_areas, add_histogram, add_line, add_points, add_text, picture)
 from .negatives import Batch, State, state_at
 from .widget import Explorer, slider
 
@@ -19,8 +19,8 @@ from .widget import Explorer, slider
 def _add_box(panel, state, top):
     low, high = -0.19*top, -0.07*top
     first, third = state.box
-    add_line(panel, state.whiskers, [-0.13*top]*2, COLOURS[6], 1.5)
-    add_areas(panel, [[(first, low), (first, high), (third, high), (third, low)]], COLOURS[6], 0.5)
+    add_line(panel, state.whiskers, [-0.13*top]*2, INK, 1.5)
+    add_areas(panel, [[(first, low), (first, high), (third, high), (third, low)]], INK, 0.5)
 
 # %% ../../nbs/85_explore/20_unpg_explorer.ipynb #37e9f90c
 OWN, WITH_MARGIN, OTHERS, IN_BATCH = COLOURS[0], COLOURS[4], COLOURS[1], COLOURS[3]

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ASIDE', 'PAGE', 'slider', 'choice', 'toggle', 'kept', 'widget_script', 'still', 'display_behind', 'SharedState',
-           'Explorer', 'value_at', 'nearest', 'share_images', 'page']
+           'Explorer', 'value_at', 'nearest', 'share_images', 'share_frames', 'page']
 
 # %% ../../nbs/85_explore/06_widget.ipynb #d33355aa
 import json
@@ -200,12 +200,22 @@ def share_images(frames:dict, # key -> [picture, ...]
     short = {key: [address.sub(number, picture), *rest] for key, (picture, *rest) in frames.items()}
     return short, list(images)
 
+# %% ../../nbs/85_explore/06_widget.ipynb #d06873c1
+def share_frames(frames:dict # key -> frame
+                )->dict:     # key -> frame, or the key of an earlier frame that is equal
+    "Frames that are stored once"
+    first = {}
+    owners = {key: first.setdefault(json.dumps(frame), key) for key, frame in frames.items()}
+    return {key: frames[key] if owner == key else owner for key, owner in owners.items()}
+
 # %% ../../nbs/85_explore/06_widget.ipynb #fad0c172
 PAGE = '''<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><meta name="viewport" content="width=device-width">
 <style>{css} body {{ margin: 16px; font-family: system-ui, sans-serif }} h1 {{ font-size: 20px }}
-@media (prefers-color-scheme: dark) {{ body {{ background: #111111; color: #eeeeee }} a {{ color: #7fb8e6 }}
-.explorer {{ --ink: #eeeeee; --faint: #777777; --paper: #111111 }} }}</style></head>
+@media (prefers-color-scheme: dark) {{ :root {{ color-scheme: dark }}
+body {{ background: #111111; color: #eeeeee }} a {{ color: #7fb8e6 }}
+.explorer {{ --ink: #eeeeee; --faint: #777777; --paper: #111111;
+--blue: #1f8fd6; --areas: brightness(1.5) }} }}</style></head>
 <body>{back}<h1>{title}</h1><div id="explorer"></div>
 <noscript>Without scripts there is one still picture: {still}</noscript>
 <script type="application/json" id="state">{state}</script>
@@ -229,7 +239,7 @@ def page(explorer:Explorer,
     sliders = {spec['name'] for spec in start['controls'] if spec['kind'] == 'slider'}
     places = {name: list(range(len(values))) if name in sliders else values for name, values in grid.items()}
     link = f'<nav><a href="{escape(back)}">← all explorers</a></nav>' if back else ''
-    parts = dict(start=start, grid=places, frames=frames, images=images)
+    parts = dict(start=start, grid=places, frames=share_frames(frames), images=images)
     script = widget_script('explorer.js').replace('export default { render };', '')
     return PAGE.format(title=escape(title), back=link, still=explorer.picture,
                        css=web_file('explorer.css'), script=script,
