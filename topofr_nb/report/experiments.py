@@ -7,8 +7,8 @@ __all__ = ['REGIMES', 'SCORED', 'QUICK', 'REAL', 'UNPG_PARTS', 'CONVERGED', 'ALI
            'MARGIN_RIVALS', 'SEEDS', 'MINERS', 'TERMS', 'PAPER_BATCHES', 'GENTLE', 'ALPHAS', 'XIS', 'SCALES', 'PEOPLE',
            'GIF_METHODS', 'CODED', 'FACTORS', 'TOGETHER', 'ALIGNMENTS', 'BATCHES', 'CROWDS', 'EXPERIMENTS',
            'SYNTHETIC_ONLY', 'IMAGES_PER_SECOND', 'warm_checkpoint', 'Experiment', 'missing_cells', 'run_experiment',
-           'real_faces', 'unpg', 'wdfs', 'casia', 'ablation', 'sign', 'discrepancy', 'sde', 'margins', 'miners',
-           'terms', 'batches', 'mobile', 'sweeps', 'gif', 'tail', 'crossed', 'cross', 'rivals', 'sizes',
+           'real_faces', 'unpg', 'wdfs', 'casia', 'ablation', 'sign', 'discrepancy', 'sde', 'margins', 'webface',
+           'miners', 'terms', 'batches', 'mobile', 'sweeps', 'gif', 'tail', 'crossed', 'cross', 'rivals', 'sizes',
            'find_experiment', 'estimated_hours']
 
 # %% ../../nbs/70_report/13_experiments.ipynb #243d13d3
@@ -217,6 +217,14 @@ def margins(regime:str='laptop')->Experiment:
     return Experiment('margins', regime, base, MARGIN_RIVALS | ours, tuple(SEEDS[regime]),
                       'TopoFR against other margins')
 
+# %% ../../nbs/70_report/13_experiments.ipynb #8e360211
+def webface(regime:str='laptop')->Experiment:
+    "TopoFR against Partial FC and UniFace, which Table 1 has on the largest set"
+    base = _base(regime, {}, CONVERGED | dict(keep_every=None))
+    variants = {'Partial FC': dict(method='arcface', sample_rate=0.3), 'UniFace': dict(method='uniface'),
+                'TopoFR': TOPOFR}
+    return Experiment('webface', regime, base, variants, tuple(SEEDS[regime]), 'TopoFR, Partial FC 0.3 and UniFace')
+
 # %% ../../nbs/70_report/13_experiments.ipynb #e394b049
 MINERS = {'ArcFace': 'arcface', 'ATk': 'top_k', 'MV-Softmax': 'mv_softmax', 'Focal': 'focal_loss', 'EHSM': 'ehsm',
           'SDE': 'sde'}
@@ -258,7 +266,7 @@ GENTLE = dict(scale=32., margin=0.3, margin_ramp=0.5, lr=0.1, warmup=0.05) # as 
 
 def mobile(regime:str='laptop')->Experiment:
     "MobileFaceNet with and without PTSA and SDE"
-    few = dict(image_size=32, identities=200, batch_size=64)
+    few = dict(image_size=32, identities=200, batch_size=64, max_steps=120)
     base = _base(regime, few, CONVERGED | dict(keep_every=None)) | GENTLE | dict(backbone='mbf')
     variants = {'MobileFaceNet': dict(method='arcface'), 'MobileFaceNet + PTSA + SDE': TOPOFR}
     return Experiment('mobile', regime, base, variants, tuple(SEEDS[regime]), 'TopoFR on MobileFaceNet')
@@ -360,8 +368,8 @@ def sizes(regime:str='laptop')->Experiment:
 
 # %% ../../nbs/70_report/13_experiments.ipynb #4c14373e
 EXPERIMENTS = dict(unpg=unpg, wdfs=wdfs, casia=casia, ablation=ablation, sign=sign, discrepancy=discrepancy, sde=sde,
-                   margins=margins, miners=miners, terms=terms, batches=batches, mobile=mobile, sweeps=sweeps,
-                   gif=gif, tail=tail, cross=cross, rivals=rivals, sizes=sizes)
+                   margins=margins, webface=webface, miners=miners, terms=terms, batches=batches, mobile=mobile,
+                   sweeps=sweeps, gif=gif, tail=tail, cross=cross, rivals=rivals, sizes=sizes)
 SYNTHETIC_ONLY = ('sde', 'batches', 'gif', 'tail', 'cross', 'sizes')
 
 def find_experiment(name:str, regime:str='laptop')->Experiment:

@@ -21,6 +21,7 @@ from ..losses.gif import GIFHead
 from ..losses.margins import MARGINS, Margin, MarginHead, softplus
 from ..losses.pairs import MixFace, make_pair_loss
 from ..losses.partial_fc import PartialFC, SpreadSoftmax
+from ..losses.rival_margins import UnifiedHead
 from ..losses.sde import prediction_entropy
 from ..losses.unpg import box_whisker, in_batch_negatives, unpg_loss
 from .identity_table import IdentityTable
@@ -103,6 +104,7 @@ def make_head(recipe:Recipe,   # resolved
                        gamma=recipe.gamma*method.regression, token_weights=float(method.tokens), seed=recipe.seed)
     margin = make_margin(method.margin, recipe.scale, recipe.margin)
     margin.fallback = bool(recipe.fallback)
+    if method.head == 'unified': return UnifiedHead(d, num_classes, margin)
     if world()[1] > 1: return spread_head(recipe, num_classes, margin)
     if method.pairs == 'mixface': return MixHead(d, num_classes, margin)
     if recipe.sample_rate < 1: return PartialFC(d, num_classes, recipe.sample_rate, margin, seed=recipe.seed)
@@ -242,6 +244,7 @@ def head_losses(head:nn.Module,        # from `make_head`
     "Loss of each sample by the recipe's method; the evidence is that of the global batch"
     method = METHODS[recipe.method]
     if method.head == 'pairs': return pair_losses(head, features, labels, recipe, total), None
+    if method.head == 'unified': return head(features, labels), None
     if method.head == 'softmax' and world()[1] > 1: return spread_losses(head, features, labels, recipe, total)
     if method.head == 'softmax': return softmax_losses(head, features, labels, recipe)
     negatives = None

@@ -25,7 +25,7 @@ class Method(NamedTuple):
     align: bool=False      # ISA between clean pixels and features
     weight: str='none'     # of each loss: "none", "focal" (1 - g), "gum" (1 + h)^lambda, "sds" both, or a key of MINERS
     negatives: str='class' # what the positive is set against: "class" weights, the "batch" alone, or "both" (UNPG)
-    head: str='softmax'    # "softmax" over class weights, "gif" over tokens of a code, "pairs": pairs alone
+    head: str='softmax'    # over class weights, their "unified" threshold (UniFace), "gif" tokens, "pairs" alone
     pairs: str=''          # loss of the batch's pairs, key of PAIR_LOSSES
     tokens: bool=True      # GIF: the token loss L_C
     regression: bool=True  # GIF: the regression L_AR
@@ -66,6 +66,7 @@ OWN_METHODS = dict(
     no_intra_isa=Method('arcface', pulls='others', align=True),
     no_inter=Method('arcface', pulls='own'),
     no_inter_isa=Method('arcface', pulls='own', align=True),
+    uniface=Method('cosface', head='unified'),
     topofr_unpg=Method('arcface', negatives='both', **FAMILIES['topofr']),
     gif=Method('arcface', head='gif'),
     gif_tokens=Method('arcface', head='gif', regression=False),
@@ -93,7 +94,7 @@ PAPERS = dict(
     adaface='Kim et al. 2022', curricularface='Huang et al. 2020', mixface='Jung et al. 2021',
     sn_pair='Jung et al. 2021', multi_similarity='Wang et al. 2019', circle='Sun et al. 2020',
     mv_softmax='Wang et al. 2020', top_k='Fan et al. 2017', focal_loss='Lin et al. 2017', ehsm='Dan et al. 2023',
-    **dict.fromkeys(ELASTIC, 'Boutros et al. 2022'),
+    **dict.fromkeys(ELASTIC, 'Boutros et al. 2022'), uniface='Zhou et al. 2023',
     triplet='Schroff et al. 2015', contrastive='Hadsell et al. 2006', n_pair='Sohn 2016')
 ADDS = dict(negatives=dict(both="filtered negative pairs of the batch beside the class weights (UNPG)",
                            batch='negative pairs of the batch alone'),
@@ -109,7 +110,8 @@ def of_topofr(method:Method)->bool:
 # %% ../../nbs/60_training/05_methods.ipynb #70e883a1
 def papers_of(method:Method)->str:
     "The papers of the parts, in the order in which they are added"
-    parts = [('gif', method.head == 'gif'), ('unpg', method.negatives != 'class'),
+    parts = [('uniface', method.head == 'unified'), ('gif', method.head == 'gif'),
+             ('unpg', method.negatives != 'class'),
              ('topofr', of_topofr(method)), (method.weight, method.weight in MINERS), (method.pairs, method.pairs)]
     whose = [PAPERS.get(name, '') for name, there in parts if there] or [PAPERS.get(method.margin, '')]
     return ' and '.join(dict.fromkeys(filter(None, whose)))
@@ -122,6 +124,7 @@ def adds(method:Method)->str:
     said = []
     if method.head == 'gif': said.append(f'codes of identities: {" and ".join(terms)}')
     elif method.margin != 'softmax': said.append(f'{method.margin} margin')
+    if method.head == 'unified': said.append('one learned threshold instead of a softmax')
     if method.pairs: said.append(f'{method.pairs} term over the pairs of the batch')
     if method.negatives != 'class': said.append(ADDS['negatives'][method.negatives])
     if method.perturb: said.append('perturbs the input (RSP)')
