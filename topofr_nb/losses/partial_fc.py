@@ -119,11 +119,11 @@ class SpreadSoftmax(NamedTuple):
     logits: torch.Tensor  # (n, 1 + k) the target, and this process's columns; without gradient
     columns: torch.Tensor # (n, 2) int64 columns of `logits` that are not among the others
 
-    def losses(self, negatives:torch.Tensor=None, # (m,) scaled cosines of in-batch pairs
+    def losses(self, negatives:torch.Tensor=None, # (m,) scaled cosines of in-batch pairs; (n, m): each row's own
               )->torch.Tensor:                    # (n,)
         "Cross-entropy; with `negatives`, these stand beside the other identities"
         others = self.others
-        if negatives is not None and len(negatives): others = torch.logaddexp(others, negatives.to(others).logsumexp(0))
+        if negatives is not None and len(negatives): others = torch.logaddexp(others, negatives.to(others).logsumexp(-1))
         return softplus(others - self.target)
 
 # %% ../../nbs/40_losses/20_partial_fc.ipynb #94a0175f

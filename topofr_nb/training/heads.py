@@ -23,7 +23,7 @@ from ..losses.pairs import MixFace, make_pair_loss
 from ..losses.partial_fc import PartialFC, SpreadSoftmax
 from ..losses.rival_margins import UnifiedHead
 from ..losses.sde import prediction_entropy
-from ..losses.unpg import box_whisker, in_batch_negatives, unpg_loss
+from ..losses.unpg import box_whisker, in_batch_negatives, multiple_pairs, unpg_loss
 from .identity_table import IdentityTable
 from .methods import METHODS
 from .recipe import Recipe
@@ -152,9 +152,12 @@ def batch_negatives(features:torch.Tensor, # (n, d)
                     whisker:float,         # r of the filter
                     scope:str='global',    # "global" batch, or this "process"
                     total:int=None,        # rows of the global batch; None: n in every process
-                   )->torch.Tensor:        # (k,) cosines
+                    own:bool=False,        # each sample's own pairs
+                   )->torch.Tensor:        # (k,) cosines; with `own` (n, k)
     "Filtered negative pairs of the batch"
-    return box_whisker(in_batch_negatives(*compared(features, labels, scope, total)[:2]), whisker)
+    everyone, people, here = compared(features, labels, scope, total)
+    if own: return multiple_pairs(everyone, people, whisker)[here]
+    return box_whisker(in_batch_negatives(everyone, people), whisker)
 
 # %% ../../nbs/60_training/16_heads.ipynb #0e0d2164
 def against_batch(logits:torch.Tensor,    # (n, C) with the margin, scaled
@@ -204,9 +207,10 @@ def softmax_losses(head:MarginHead|PartialFC,
                   )->tuple[torch.Tensor, Callable]: # (n,) losses; () -> (entropy, target probability)
     "Losses of a softmax over class weights, negatives of the batch, or both"
     kind = METHODS[recipe.method].negatives
-    negatives = None if kind == 'class' else batch_negatives(features, labels, recipe.whisker)
+    own = kind == 'own'
+    negatives = None if kind == 'class' else batch_negatives(features, labels, recipe.whisker, own=own)
     logits, targets = pulled_logits(head, features, labels, METHODS[recipe.method].pulls)
-    if kind == 'both': losses = unpg_loss(logits, targets, negatives, head.margin.s)
+    if kind in ('both', 'own'): losses = unpg_loss(logits, targets, negatives, head.margin.s)
     elif kind == 'batch': losses = against_batch(logits, targets, negatives, head.margin.s)
     else: losses = F.cross_entropy(logits, targets, reduction='none')
     losses = losses + head.margin.regulariser(features.norm(dim=1))
@@ -227,7 +231,8 @@ def spread_losses(head:PartialFC,
     own = SpreadSoftmax(*(part[own_rows(len(softmax.target))] for part in softmax))
     negatives = None
     if kind != 'class':
-        negatives = head.margin.s*batch_negatives(features, labels, recipe.whisker, recipe.scope, total)
+        pairs = batch_negatives(features, labels, recipe.whisker, recipe.scope, total, kind == 'own')
+        negatives = head.margin.s*pairs
     if kind == 'batch': losses = softplus(negatives.logsumexp(0) - own.target) if len(negatives) else 0*own.target
     else: losses = own.losses(negatives)
     losses = losses + head.margin.regulariser(features.norm(dim=1))
@@ -248,6 +253,8 @@ def head_losses(head:nn.Module,        # from `make_head`
     if method.head == 'softmax' and world()[1] > 1: return spread_losses(head, features, labels, recipe, total)
     if method.head == 'softmax': return softmax_losses(head, features, labels, recipe)
     negatives = None
-    if method.negatives != 'class': negatives = batch_negatives(features, labels, recipe.whisker, recipe.scope, total)
+    if method.negatives != 'class':
+        own = method.negatives == 'own'
+        negatives = batch_negatives(features, labels, recipe.whisker, recipe.scope, total, own)
     out = head(features, labels, negatives)
     return out.losses, lambda: (gather_rows(out.entropy, total), gather_rows(out.target_prob, total))

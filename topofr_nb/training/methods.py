@@ -24,7 +24,8 @@ class Method(NamedTuple):
     perturb: bool=False    # RSP on the network's input
     align: bool=False      # ISA between clean pixels and features
     weight: str='none'     # of each loss: "none", "focal" (1 - g), "gum" (1 + h)^lambda, "sds" both, or a key of MINERS
-    negatives: str='class' # what the positive is set against: "class" weights, the "batch" alone, or "both" (UNPG)
+    negatives: str='class' # what the positive is set against: "class" weights, the "batch" alone, "both" (UNPG), or
+                           # class weights and the sample's "own" pairs
     head: str='softmax'    # over class weights, their "unified" threshold (UniFace), "gif" tokens, "pairs" alone
     pairs: str=''          # loss of the batch's pairs, key of PAIR_LOSSES
     tokens: bool=True      # GIF: the token loss L_C
@@ -68,6 +69,7 @@ OWN_METHODS = dict(
     no_inter_isa=Method('arcface', pulls='own', align=True),
     uniface=Method('cosface', head='unified'),
     topofr_unpg=Method('arcface', negatives='both', **FAMILIES['topofr']),
+    unpg_multiple=Method('arcface', negatives='own'),
     gif=Method('arcface', head='gif'),
     gif_tokens=Method('arcface', head='gif', regression=False),
     gif_regression=Method('arcface', head='gif', tokens=False),
@@ -97,7 +99,8 @@ PAPERS = dict(
     **dict.fromkeys(ELASTIC, 'Boutros et al. 2022'), uniface='Zhou et al. 2023',
     triplet='Schroff et al. 2015', contrastive='Hadsell et al. 2006', n_pair='Sohn 2016')
 ADDS = dict(negatives=dict(both="filtered negative pairs of the batch beside the class weights (UNPG)",
-                           batch='negative pairs of the batch alone'),
+                           batch='negative pairs of the batch alone',
+                           own="filtered negative pairs of each sample alone beside the class weights"),
             weight=dict(focal='weights a sample by 1 - g', gum='weights a sample by (1 + h)^lambda',
                         sds='weights a sample by its structure damage (SDE)', top_k='average of the k largest losses',
                         focal_loss='focal loss', ehsm='weights a sample by its entropy (EHSM)'),
