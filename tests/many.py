@@ -10,6 +10,7 @@ import sys
 
 import torch
 import torch._dynamo  # noqa: F401  an optimizer imports it, which takes seconds: once here, not in every process
+import torch.distributed.fsdp  # noqa: F401  the same
 
 from topofr_nb.training.loop import train
 from topofr_nb.training.recipe import make_recipe

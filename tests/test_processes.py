@@ -31,6 +31,12 @@ methods = {
     "pull": dict(method="topofr", pull=0.1),
     "parts": dict(method="topofr", batch_size=18, accumulate=2),
 }
+spread = {  # weights of the backbone spread over the processes (FSDP2), beside a head that is spread by identities
+    "all": dict(method="topofr", optimizer="adamw", lr=0.002, sample_rate=0.5, clip=0.1, ema=0.9, batch_size=14, accumulate=2,
+                checkpoint_activations=True, freeze="until stem", max_steps=8),
+    "gif": dict(method="gif", clip=0.1, max_steps=4),
+    "vit": dict(method="arcface", backbone="vit_t", max_steps=2),
+}
 worlds = (1, 2, 3, 4)
 single = ("arcface", "topofr", "unpg", "gif", "partial_fc", "magface")
 kills = int(os.environ.get("PROCESS_KILLS", 1))
@@ -55,17 +61,17 @@ def said(job, rank): return Path(f"{job['said']}.{rank}").read_text().strip()
 
 
 def run_folder(job):
-    folder, = Path(job["values"]["out_dir"]).glob("tiny-*")
+    folder, = Path(job["values"]["out_dir"]).glob("[tv]i*-*")
     return folder
 
 
 def state(folder):
-    "Weights and buffers by name, rows of the head joined; losses by step"
+    "Weights, buffers and averages by name, rows of the head joined; losses by step"
     from topofr_nb.losses.head_shards import open_shards, read_rows
     from topofr_nb.training.checkpoints import load_checkpoint
     from topofr_nb.training.runs import read_metrics
     held = load_checkpoint(folder / "last.safetensors")
-    tensors = {name: tensor for name, tensor in held.tensors.items() if name.startswith(("backbone", "head"))}
+    tensors = {name: tensor for name, tensor in held.tensors.items() if name.startswith(("backbone", "head", "ema"))}
     if held.shards:
         files = open_shards([folder / name for name in held.shards], held.num_classes, held.recipe.embedding_size)
         tensors["head.weight"] = read_rows(files, "weight", 0, held.num_classes)
@@ -120,6 +126,33 @@ def test_the_run_has_one_name(trained):
 def test_scope_process_is_structure_batch(trained):
     "Two processes that compare their own rows are one process that compares halves"
     assert max(gap(state(run_folder(trained["scope", 2])), state(run_folder(trained["parts"])))) < 1e-9
+
+
+def test_spread_network(tmp_path):
+    "FSDP2 in two processes is one process: weights, averages, clipped gradients, kept steps; a stop between, with another number and form"
+    values = {name: {"precision": "float64", **more} for name, more in spread.items()}
+    jobs = {(name, n): job(tmp_path, f"{name}-{n}", n, {**values[name], "shard": "fsdp" if n > 1 else "none"}, checkpoint_seconds=0)
+            for name in spread for n in (1, 2)}
+    statuses = run_jobs(list(jobs.values()), tmp_path)
+    for one, status in zip(jobs.values(), statuses): assert set(status) == {0}, said(one, 0)
+    for name in spread:
+        first, second = run_folder(jobs[name, 1]), run_folder(jobs[name, 2])
+        assert first.name == second.name
+        found = gap(state(second), state(first))
+        print(f"{name}: shard = fsdp, 2 processes: {found[0]:.1e} of a loss, {found[1]:.1e} of a weight")
+        assert max(found) < 1e-9, (name, found)
+
+    expected = state(run_folder(jobs["all", 1]))
+    again = []
+    for n in (1, 2):  # from the checkpoint before the last: spread as whole, and whole as spread
+        folder = run_folder(jobs["all", n])
+        (folder / "last.safetensors").unlink()
+        (folder / "scores.json").unlink()
+        other = jobs["all", 3 - n]
+        again.append({**other, "said": f"{other['said']}.again",
+                      "values": {**other["values"], "out_dir": jobs["all", n]["values"]["out_dir"]}})
+    assert [set(status) for status in run_jobs(again, tmp_path)] == [{0}, {0}], said(again[0], 0)
+    for n in (1, 2): assert max(gap(state(run_folder(jobs["all", n])), expected)) < 1e-9
 
 
 def test_another_number_of_processes_goes_on(tmp_path):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ELEMENTS_AT_ONCE', 'world', 'run_processes', 'own_rows', 'held_rows', 'gather_rows', 'gather_batch',
-           'sum_over_processes', 'max_over_processes', 'split_logsumexp']
+           'sum_over_processes', 'max_over_processes', 'is_spread_tensor', 'local_part', 'split_logsumexp']
 
 # %% ../../nbs/40_losses/15_collectives.ipynb #7576c519
 import ast, inspect, subprocess, sys, tempfile, textwrap
@@ -152,6 +152,16 @@ def sum_over_processes(x:torch.Tensor, # any shape, the same in every process
 def max_over_processes(value:float)->float:
     "The largest of what the processes have"
     return value if world()[1] == 1 else _reduced(torch.tensor(value, dtype=torch.float64), dist.ReduceOp.MAX).item()
+
+# %% ../../nbs/40_losses/15_collectives.ipynb #37aff407
+def is_spread_tensor(x:torch.Tensor)->bool:
+    "Whether processes hold different parts of a tensor (DTensor)"
+    return hasattr(x, 'to_local')
+
+# %% ../../nbs/40_losses/15_collectives.ipynb #183c5bfd
+def local_part(x:torch.Tensor)->torch.Tensor: # shares its memory
+    "What this process holds of a tensor; all of it, where it is not spread"
+    return x.to_local() if is_spread_tensor(x) else x
 
 # %% ../../nbs/40_losses/15_collectives.ipynb #5743218d
 ELEMENTS_AT_ONCE = 2**20 # of the logits: 4 MiB in float32

@@ -9,7 +9,7 @@ __all__ = ['ROWS_AT_ONCE', 'BUCKET_BYTES', 'in_order', 'RowSteps', 'RowSGD', 'cl
 import torch
 import torch.distributed as dist
 
-from .collectives import world
+from .collectives import is_spread_tensor, local_part, world
 
 # %% ../../nbs/40_losses/22_row_sgd.ipynb #97e65b48
 def in_order(grad:torch.Tensor, # a gradient, dense or sparse
@@ -79,8 +79,9 @@ def clip_gradients(parameters,     # parameters of the whole model, in the same 
     for p in parameters:
         if p.grad is None: continue
         p.grad = in_order(p.grad)
-        values = p.grad._values() if p.grad.is_sparse else p.grad
-        (shards if getattr(p, 'sharded', False) else whole).append(values)
+        values = p.grad._values() if p.grad.is_sparse else local_part(p.grad)
+        spread = getattr(p, 'sharded', False) or is_spread_tensor(p)
+        (shards if spread else whole).append(values)
     if not whole + shards: return torch.zeros(())
     norm = _norm(whole) if whole else _norm(shards)*0
     if shards:
@@ -113,7 +114,8 @@ def average_gradients(parameters): # of the whole model, in the same order every
     "Average the gradients of what all processes hold; a shard keeps its own"
     processes = world()[1]
     if processes == 1: return
-    grads = [p.grad for p in parameters if p.grad is not None and not getattr(p, 'sharded', False)]
+    grads = [p.grad for p in parameters
+             if p.grad is not None and not getattr(p, 'sharded', False) and not is_spread_tensor(p)]
     for piece in buckets(grads):
         flat = torch.cat([grad.reshape(-1) for grad in piece]).div_(processes)
         dist.all_reduce(flat)

@@ -25,7 +25,7 @@ def normalise_together(x:torch.Tensor, # (n, c, ...) rows of this process
     centred = wide - mean.view(shape)
     variance = sum_over_processes(centred.square().sum(axes))/count
     with torch.no_grad():
-        layer.num_batches_tracked += 1
+        if layer.num_batches_tracked is not None: layer.num_batches_tracked += 1
         layer.running_mean.lerp_(mean.to(layer.running_mean), layer.momentum)
         layer.running_var.lerp_((variance*count/(count - 1)).to(layer.running_var), layer.momentum)
     scale = layer.weight*(variance + layer.eps).rsqrt()

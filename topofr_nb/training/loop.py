@@ -53,6 +53,7 @@ from .recipe import Recipe, resolve, run_id
 from .runs import (
     Run, changed_code, fingerprint, make_folder, missing_steps, note_start, package_code, read_json, read_metrics,
     relatives, tell, write_json)
+from .shard import shard_network, spread_as, whole_tensors
 from .sources import find_target, open_training_data, read_target
 from .spread_checkpoints import rows_for, save_spread
 from .start import read_start, start_from, weights_file
@@ -215,10 +216,13 @@ class Job:
     def recipe(self)->Recipe: return self.plan.run.recipe
     @property
     def averaged(self)->dict: # name -> tensor, as in a checkpoint; empty without an average
-        return {f'{AVERAGED}.{name}': tensor for name, tensor in self.average.state.items()} if self.average else {}
+        if not self.average: return {}
+        state = self.average.state
+        return {f'{AVERAGED}.{name}': tensor for name, tensor in (state | whole_tensors(state)).items()}
     @property
     def scored(self)->dict: # weights of the backbone that are scored
-        return self.average.state if self.average else self.model['backbone'].state_dict()
+        state = self.average.state if self.average else self.model['backbone'].state_dict()
+        return state | whole_tensors(state)
 
 # %% ../../nbs/60_training/40_loop.ipynb #a0ebe4ae
 def _first(): return world()[0] == 0
@@ -232,12 +236,17 @@ def new_job(plan:Plan,
     gif = METHODS[recipe.method].head == 'gif'
     def make_table(): return identity_table(recipe, plan.faces, plan.run.folder, device, progress and _first())
     table = first_alone(make_table) if gif else None
-    model = build_model(recipe, plan.faces.num_classes, table).to(device)
+    model = build_model(recipe, plan.faces.num_classes, table)
+    spread = recipe.shard == 'fsdp' and world()[1] > 1
+    if not spread: model.to(device) # a network that is spread is moved there block by block
     said = [start_from(model, read_start(recipe.weights, recipe))] if recipe.weights else []
     start_gamma(model['backbone'], recipe, plan.first_batch)
     said += filter(None, [freeze_parts(model, recipe.freeze)])
+    if recipe.shard == 'fsdp' and not spread: said.append('shard = "fsdp" has nothing to share in a single process')
     if said and _first(): tell(f'{plan.run.folder.name}: {"; ".join(said)}')
     set_up(model['backbone'], recipe)
+    if spread: shard_network(model['backbone'], device)
+    model.to(device)
     half = recipe.precision == 'float16' and device.type == 'cuda'
     average = Average(model['backbone'], recipe.ema) if recipe.ema else None
     scaler = torch.amp.GradScaler('cuda') if half else None
@@ -301,7 +310,8 @@ def held_checkpoint(run:Run)->Checkpoint|None: # None where there is none
 # %% ../../nbs/60_training/40_loop.ipynb #ccecf9e8
 def _take_over(job, held):
     "Put a checkpoint into the job; the number of its finished steps"
-    step = restore(rows_for(held, job.model['head']), job.model, job.optimizer, job.scaler)
+    held = spread_as(rows_for(held, job.model['head']), job.model)
+    step = restore(held, job.model, job.optimizer, job.scaler)
     if job.average:
         start = AVERAGED + '.'
         names = [name for name in held.tensors if name.startswith(start)]
@@ -422,14 +432,23 @@ def _check(job, watch):
     if broken: raise broken_off(job, broken)
     question_silence(int(watch.silent), watch.seen, job.recipe)
 
+# %% ../../nbs/60_training/40_loop.ipynb #1ed799f0
+def _keep(job, path, step):
+    "The network of a step in a file, by the first process"
+    state = job.model['backbone'].state_dict()
+    gathered = {f'backbone.{name}': tensor for name, tensor in whole_tensors(state).items()}
+    more = gathered | job.averaged # asked of all processes
+    all_or_none(lambda: save_backbone(path, job.model, job.recipe, step, more) if _first() else None)
+
 # %% ../../nbs/60_training/40_loop.ipynb #0d7f339b
 def validate(job:Job, validation:Validation, step:int, log:Log)->dict: # entries of the step's line in the log
     "Verify the network where it is due, keep it where it is the best; the time does not count as training"
     if not validation.due(step): return {}
     start = time.time()
-    found = all_or_none(lambda: validation(job.scored, step) if _first() else {})
-    if found and validation.course.step == step + 1:
-        save_backbone(job.run.folder/'best.safetensors', job.model, job.recipe, step + 1, job.averaged)
+    state = job.scored
+    found = all_or_none(lambda: validation(state, step) if _first() else {})
+    best = bool(found) and validation.course.step == step + 1
+    if max(agree(int(best))): _keep(job, job.run.folder/'best.safetensors', step + 1)
     validation.stop = bool(agree(int(validation.exhausted))[0])
     log.start += time.time() - start
     log.last += time.time() - start
@@ -511,7 +530,7 @@ def one_step(job:Job, step:int, batch, watch:Watch, loader)->dict: # of 0-d tens
         if max(agree(int(not all_finite(job.model['backbone'])))):
             raise broken_off(job, watch.broken() or dict(step=step))
         kept = job.run.folder/'steps'/f'{step + 1:07d}.safetensors'
-        if _first(): save_backbone(kept, job.model, recipe, step + 1, job.averaged)
+        _keep(job, kept, step + 1)
     return result
 
 # %% ../../nbs/60_training/40_loop.ipynb #4906fdea

@@ -17,9 +17,10 @@ from torch import nn
 from ..files import file_digest
 from ..losses.collectives import world
 from ..losses.head_shards import open_shards, read_rows, row_states, save_shards
-from .checkpoints import Checkpoint, check_finite, is_row_table, save_checkpoint
+from .checkpoints import Checkpoint, check_finite, is_row_table, optimizer_tensors, save_checkpoint
 from .processes import all_or_none, gather_texts
 from .recipe import Recipe
+from .shard import whole_tensors
 
 # %% ../../nbs/60_training/37_spread_checkpoints.ipynb #504292d1
 def is_spread(head:nn.Module)->bool:
@@ -62,6 +63,7 @@ def save_spread(path:str|Path,       # the same in every process, on a disk that
                ):
     "A checkpoint by all processes; in one process, or with a head that is not spread, one file"
     path, head = Path(path), model['head']
+    more = whole_tensors(model.state_dict() | optimizer_tensors(model, optimizer)) | dict(more)
     shards = {}
     if is_spread(head):
         said = gather_texts(all_or_none(lambda: _write_shard(path, head, optimizer, step)))

@@ -18,7 +18,8 @@ from torch import nn
 from ..core import seeded_generator
 from ..data.perturb import (
     BLUR_SIZE, apply_flips, apply_perturbations, draw_flips, draw_perturbations, to_float)
-from ..losses.collectives import gather_rows, held_rows, own_rows, sum_over_processes, world
+from ..losses.collectives import (
+    gather_rows, held_rows, is_spread_tensor, own_rows, sum_over_processes, world)
 from ..losses.margins import MarginHead, at_least_float32
 from ..losses.partial_fc import PartialFC
 from ..losses.ptsa import isa_loss
@@ -269,8 +270,11 @@ def make_optimizer(model:nn.ModuleDict, # "backbone" and "head"
     "The optimizer of a run"
     groups = parameter_groups(model, recipe)
     if recipe.optimizer == 'adamw':
-        return RowAdamW(groups, recipe.lr, (recipe.momentum, 0.999), recipe.weight_decay)
-    return RowSGD(groups, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+        optimizer = RowAdamW(groups, recipe.lr, (recipe.momentum, 0.999), recipe.weight_decay)
+    else: optimizer = RowSGD(groups, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+    if any(map(is_spread_tensor, model.parameters())): # torch takes no list of spread and whole tensors
+        for group in optimizer.param_groups: group['foreach'] = False
+    return optimizer
 
 # %% ../../nbs/60_training/20_steps.ipynb #ef164f75
 def share_infinities(scaler, optimizer): # torch.amp.GradScaler after `unscale_`, torch.optim.Optimizer

@@ -13,7 +13,7 @@ from contextlib import suppress
 import torch
 from torch import nn
 
-from ..losses.collectives import max_over_processes
+from ..losses.collectives import local_part, max_over_processes
 from .recipe import METHODS, Recipe
 
 # %% ../../nbs/60_training/35_watch.ipynb #3f983de2
@@ -56,12 +56,13 @@ WILD = 1e4 # trained weights stay below 100
 
 def all_finite(model:nn.Module)->bool:
     "Whether all weights and buffers are finite"
-    return all(bool(t.isfinite().all()) for t in model.state_dict().values() if t.is_floating_point())
+    return all(bool(local_part(t).isfinite().all()) for t in model.state_dict().values() if t.is_floating_point())
 
 # %% ../../nbs/60_training/35_watch.ipynb #31a56005
 def largest_weight(model:nn.Module)->float:
     "Largest absolute weight"
-    largest = (float(p.detach().abs().max()) for p in model.parameters() if p.numel())
+    held = [local_part(p.detach()) for p in model.parameters()]
+    largest = (float(p.abs().max()) for p in held if p.numel())
     return max_over_processes(max(largest, default=0.))
 
 # %% ../../nbs/60_training/35_watch.ipynb #6a60f971
