@@ -15,6 +15,13 @@ def test_address_and_root():
     assert ("--allow-root" in out) == (os.getuid() == 0)
 
 
+def test_code_that_only_draws_is_folded():
+    "Where the site and the README leave the code out, JupyterLab shows it when asked: the index begins with its picture"
+    index = json.loads((root / "nbs" / "index.ipynb").read_text(encoding="utf-8"))
+    quiet = [cell for cell in index["cells"] if any(line == "#| echo: false\n" for line in cell["source"])]
+    assert quiet and all(cell["metadata"].get("jupyter") == {"source_hidden": True} for cell in quiet)
+
+
 def test_reading_leaves_notebooks_as_they_were(scratch):
     "JupyterLab adds the kernel's name and version and saves; with the server's settings of `make lab` the file is the same"
     from jupyter_server.services.contents.largefilemanager import LargeFileManager

@@ -19,3 +19,4 @@ def keep_metadata(model, **_):
 
 c = get_config()  # noqa: F821 (Jupyter reads this file)
 c.FileContentsManager.pre_save_hook = keep_metadata
+c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"  # the package index is not asked; requirements.lock decides

@@ -79,12 +79,13 @@ def add_areas(panel:Panel,
               colour:str=COLOURS[1],
               opacity:float=0.25,    # 0..1
              ):
-    "Filled polygons, such as triangles or the bars of a histogram"
+    "Filled polygons, such as triangles or the bars of a histogram; a dark page makes them stronger by --areas"
     paths = []
     for outline in outlines:
         corners = zip(*place(panel, *np.asarray(outline, float).T))
         paths.append('M' + 'L'.join(f'{across:.1f} {up:.1f}' for across, up in corners) + 'Z')
-    panel.marks.append(f'<path d="{"".join(paths)}" fill="{colour}" fill-opacity="{opacity}"/>')
+    looks = f'fill="{colour}" style="fill-opacity: calc({opacity}*var(--areas, 1))"'
+    panel.marks.append(f'<path d="{"".join(paths)}" {looks}/>')
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #7b891858
 def add_histogram(panel:Panel,

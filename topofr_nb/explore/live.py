@@ -7,6 +7,7 @@ __all__ = ['POINTS', 'MEASURES', 'RECENT', 'MUCH_WAITING', 'LOOKS', 'thinned', '
            'speed', 'progress_sentence', 'found_sentence', 'view_html', 'LiveCurves']
 
 # %% ../../nbs/85_explore/08_live.ipynb #4efefd0c
+import re
 import time
 from html import escape
 
@@ -121,7 +122,8 @@ def view_html(sentence:str,
     "A line, a bar and the curves"
     bar = (f'<progress max="1" value="{part:.4f}" aria-label="part of the training that is done" '
            'style="width: 100%; height: 10px; accent-color: #0072b2"></progress>')
-    return f'<div style="{LOOKS}"><div role="status">{escape(sentence)}</div>{bar}{curves or ""}</div>'
+    said = re.sub('`([^`]+)`', r'<code>\1</code>', escape(sentence)) # as Markdown would show it
+    return f'<div style="{LOOKS}"><div role="status">{said}</div>{bar}{curves or ""}</div>'
 
 # %% ../../nbs/85_explore/08_live.ipynb #2a3e6bc3
 class LiveCurves:

@@ -64,7 +64,7 @@ def softmax_panel(state:State)->Panel:
         for share, colour in zip(mass, (OWN, OTHERS, IN_BATCH)):
             end = start + share
             low, high = level - 0.3, level + 0.3
-            add_areas(panel, [[(start, low), (start, high), (end, high), (end, low)]], colour, 0.6)
+            add_areas(panel, [[(start, low), (start, high), (end, high), (end, low)]], colour, 0.4)
             start = end
         add_text(panel, 0.01, level - 0.08, name)
     return panel

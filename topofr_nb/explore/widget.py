@@ -215,7 +215,7 @@ PAGE = '''<!DOCTYPE html>
 @media (prefers-color-scheme: dark) {{ :root {{ color-scheme: dark }}
 body {{ background: #111111; color: #eeeeee }} a {{ color: #7fb8e6 }}
 .explorer {{ --ink: #eeeeee; --faint: #777777; --paper: #111111;
---blue: #1f8fd6; --areas: brightness(1.5) }} }}</style></head>
+--blue: #1f8fd6; --areas: 1.6 }} }}</style></head>
 <body>{back}<h1>{title}</h1><div id="explorer"></div>
 <noscript>Without scripts there is one still picture: {still}</noscript>
 <script type="application/json" id="state">{state}</script>

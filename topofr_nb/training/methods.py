@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FAMILIES', 'OWN_METHODS', 'METHODS', 'PAPERS', 'ADDS', 'TOGETHER', 'ENOUGH_PARTNERS', 'Method', 'margin_methods',
            'pair_methods', 'Methods', 'of_topofr', 'papers_of', 'adds', 'trains_gamma', 'methods_table',
-           'images_together', 'partner_share', 'check_partners']
+           'families_table', 'images_together', 'partner_share', 'check_partners']
 
 # %% ../../nbs/60_training/05_methods.ipynb #02f9fccc
 from collections.abc import MutableMapping
@@ -148,6 +148,13 @@ def methods_table(): # a pandas.DataFrame: index name; columns paper, adds
     import pandas as pd # the training itself runs without reporting tools
     rows = {name: dict(paper=papers_of(method), adds=adds(method)) for name, method in METHODS.items()}
     return pd.DataFrame.from_dict(rows, orient='index').rename_axis('name')
+
+# %% ../../nbs/60_training/05_methods.ipynb #4113c8a9
+def families_table(): # a pandas.DataFrame: index name; columns paper, adds
+    "The table of methods with one row for all margins of a family"
+    varied = [f'{family}_{margin}' for family in FAMILIES for margin in MARGINS]
+    said = {family: f'{family}, {family}_<margin>' for family in FAMILIES}
+    return methods_table().drop(index=varied, errors='ignore').rename(index=said)
 
 # %% ../../nbs/60_training/05_methods.ipynb #238cd37a
 TOGETHER = 4          # images of one person in a batch for losses of pairs
