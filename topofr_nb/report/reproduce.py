@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['SCALES', 'CELL_SECONDS', 'READ', 'COUNTS', 'ENDINGS', 'THUMBNAIL', 'STYLE', 'reproductions', 'parameters_of',
-           'wanted_parameters', 'state_digest', 'said_by', 'verdict_of', 'thumbnail_of', 'Outcome', 'error_line',
-           'run_notebook', 'count_outcomes', 'index_page', 'kept_outcomes', 'reproduce_all', 'fill_ledger', 'options',
-           'main']
+           'wanted_parameters', 'tree_digest', 'state_digest', 'said_by', 'verdict_of', 'thumbnail_of', 'Outcome',
+           'error_line', 'run_notebook', 'count_outcomes', 'index_page', 'kept_outcomes', 'reproduce_all',
+           'fill_ledger', 'options', 'main']
 
 # %% ../../nbs/70_report/47_reproduce.ipynb #e05d3c84
-import argparse, base64, hashlib, html, io, json, os, re, subprocess, sys, time
+import argparse, base64, hashlib, html, io, json, math, os, re, subprocess, sys, time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -58,14 +58,21 @@ def wanted_parameters(book:dict, scale:str, # "smoke", "quick" or "laptop"
 # %% ../../nbs/70_report/47_reproduce.ipynb #79dc6c53
 READ = ('topofr_nb/**/*.py', 'data/claims.csv', 'data/published/*.csv', 'data/results/**/*', 'data/benchmarks/*.json')
 
-def state_digest(book:dict, parameters:dict)->str: # hexadecimal
-    "Digest of what the output of a notebook depends on"
-    cells = [''.join(cell['source']) for cell in book['cells']]
-    digest = hashlib.sha256(json.dumps([cells, parameters], sort_keys=True).encode())
-    root = project_root()
+def tree_digest(root:str|Path|None=None # None: the checkout
+               )->str:                  # hexadecimal
+    "Digest of the files that notebooks read, the package among them"
+    root, digest = Path(root or project_root()), hashlib.sha256()
     for path in sorted(path for pattern in READ for path in root.glob(pattern) if path.is_file()):
         digest.update(f'{path.relative_to(root)} '.encode() + hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()
+
+# %% ../../nbs/70_report/47_reproduce.ipynb #1876a7b5
+def state_digest(book:dict, parameters:dict,
+                 tree:str, # from `tree_digest`
+                )->str:    # hexadecimal
+    "Digest of what the output of a notebook depends on"
+    cells = [''.join(cell['source']) for cell in book['cells']]
+    return hashlib.sha256(json.dumps([cells, parameters, tree], sort_keys=True).encode()).hexdigest()[:16]
 
 # %% ../../nbs/70_report/47_reproduce.ipynb #4e803f32
 def said_by(book:dict # executed
@@ -116,6 +123,7 @@ class Outcome:
     said:str=''      # the error of a failed one
     thumbnail:str='' # PNG as base64
     digest:str=''    # of what its output depends on
+    cpu:float=math.nan # seconds of processors in that time; more than `seconds` where several worked
 
 # %% ../../nbs/70_report/47_reproduce.ipynb #e1147083
 def error_line(text:str # that papermill printed
@@ -133,6 +141,11 @@ def _papermill(source, made, parameters, cell_seconds):
                '-y', json.dumps(parameters)]
     return command + (['--execution-timeout', str(cell_seconds)] if cell_seconds else [])
 
+def _children_seconds():
+    "Processor seconds of the processes that were started here and have ended"
+    spent = os.times()
+    return spent.children_user + spent.children_system
+
 def run_notebook(name:Path,     # relative to `folder`
                  scale:str,     # "smoke", "quick" or "laptop"
                  out:Path,      # folder of the executed notebooks
@@ -146,15 +159,15 @@ def run_notebook(name:Path,     # relative to `folder`
     parameters, partial = wanted_parameters(book, scale, out_dir, seconds), made.with_suffix('.partial.ipynb')
     made.parent.mkdir(parents=True, exist_ok=True)
     made.unlink(missing_ok=True)
-    start = time.time()
+    start, before = time.time(), _children_seconds()
     environment = os.environ | dict(OMP_NUM_THREADS=os.environ.get('OMP_NUM_THREADS', '1'), TQDM_DISABLE='1')
     done = subprocess.run(_papermill(source, partial, parameters, CELL_SECONDS[scale]), cwd=source.parent, text=True,
                           env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors='replace')
-    took = time.time() - start
-    if done.returncode: return Outcome(str(name), 'failed', took, said=error_line(done.stdout))
+    took, cpu = time.time() - start, _children_seconds() - before
+    if done.returncode: return Outcome(str(name), 'failed', took, said=error_line(done.stdout), cpu=cpu)
     partial.replace(made)
     executed = json.loads(made.read_text(encoding='utf-8'))
-    return Outcome(str(name), 'ran', took, verdict_of(executed), '', thumbnail_of(executed))
+    return Outcome(str(name), 'ran', took, verdict_of(executed), '', thumbnail_of(executed), cpu=cpu)
 
 # %% ../../nbs/70_report/47_reproduce.ipynb #5badbcde
 STYLE = '''body{font:15px/1.45 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em;color:#222}
@@ -179,12 +192,13 @@ def _line(outcome):
     name, link = html.escape(outcome.name.removesuffix('.ipynb')), html.escape(outcome.name)
     if outcome.state == 'failed': link = link.removesuffix('.ipynb') + '.partial.ipynb'
     said = html.escape(outcome.said or outcome.verdict or 'no claim: it shows numbers')
+    cpu = f'{outcome.cpu:,.0f} s' if math.isfinite(outcome.cpu) else ''
     return (f'<tr class="{outcome.state}"><td><a href="{link}">{name}</a></td><td>{shown}</td><td>{said}</td>'
-            f'<td>{outcome.state}</td><td class="time">{outcome.seconds:,.0f} s</td></tr>')
+            f'<td>{outcome.state}</td><td class="time">{outcome.seconds:,.0f} s</td><td class="time">{cpu}</td></tr>')
 
 def index_page(found:Sequence[Outcome], scale:str)->str: # HTML
     "Picture, verdict and time of each notebook"
-    head = ''.join(f'<th>{name}</th>' for name in ('notebook', 'figure', 'verdict', 'state', 'time'))
+    head = ''.join(f'<th>{name}</th>' for name in ('notebook', 'figure', 'verdict', 'state', 'time', 'of a core'))
     title = f'Reproductions at scale {scale}'
     return (f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
             f'<h1>{title}</h1><p>{html.escape(count_outcomes(found))}</p><table><thead><tr>{head}</tr></thead>'
@@ -219,12 +233,12 @@ def reproduce_all(scale:str,               # "smoke", "quick" or "laptop"
     home = runs_folder(out_dir).resolve()
     out, source = home/'reproduce'/one_of('scale', scale, SCALES), folder or project_root()/'nbs'/'80_reproduce'
     names = list(reproductions() if names is None else names)
-    known, start = kept_outcomes(out), time.time()
+    known, start, tree = kept_outcomes(out), time.time(), tree_digest()
     for i, name in enumerate(names):
         left = None if seconds is None else max(0., seconds - (time.time() - start))
         book, old = json.loads((source/name).read_text(encoding='utf-8')), known.get(str(name))
         whole = left is None or scale == 'laptop'
-        digest = state_digest(book, wanted_parameters(book, scale, home)) if whole else ''
+        digest = state_digest(book, wanted_parameters(book, scale, home), tree) if whole else ''
         if not again and _may_keep(old, name, digest, out): outcome = replace(old, state='kept')
         else: outcome = replace(run_notebook(name, scale, out, home, left, source), digest=digest)
         known[str(name)] = outcome
