@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from .compare import _times_drawn
+from .compare import times_drawn
 from .embed import unit_features
 from .folds import _scored_pairs
 from .identification import same_person_pairs
@@ -201,7 +201,7 @@ def over_people(statistic:Callable,    # (people,) how often each counts -> one 
     "Bootstrap interval of a number, drawing people; NaN where most draws have none"
     if draws < 20: raise ValueError(f'{draws} draws are too few for an interval. Valid: 20 and more')
     rng = np.random.default_rng(seed)
-    found = np.array([statistic(drawn) for drawn in _times_drawn(rng, draws, people)], dtype=np.float64)
+    found = np.array([statistic(drawn) for drawn in times_drawn(people, draws, rng)], dtype=np.float64)
     missing = 2*np.isnan(found).sum(0) > draws
     found = np.where(missing, 0, found)
     low, high = np.nanquantile(found, [(1 - confidence)/2, (1 + confidence)/2], axis=0)

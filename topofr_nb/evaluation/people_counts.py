@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PEOPLE_GROUPS', 'LOWEST_FAR', 'HIGHEST_FAR', 'LEVELS', 'MEASURES', 'far_levels', 'PeopleCounts', 'people_groups',
-           'stretches', 'count_people', 'tar_at', 'best_balanced', 'd_prime_of', 'draw_people', 'drawn_measure',
-           'people_arrays', 'people_from']
+           'stretches', 'count_people', 'tar_at', 'best_balanced', 'd_prime_of', 'drawn_measure', 'people_arrays',
+           'people_from']
 
 # %% ../../nbs/50_evaluation/56_people_counts.ipynb #41ede28b
 import math
@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..core import derive_seed
 from .all_pairs import _checked_faces, _crossed
 
 # %% ../../nbs/50_evaluation/56_people_counts.ipynb #b8a81681
@@ -148,15 +147,6 @@ def d_prime_of(counts:PeopleCounts,
     means = sums[:, ::2]/pairs
     variances = sums[:, 1::2]/pairs - means**2
     return np.abs(means[:, 0] - means[:, 1])/np.sqrt(np.maximum(variances.mean(1), 1e-12))
-
-# %% ../../nbs/50_evaluation/56_people_counts.ipynb #43471208
-def draw_people(groups:int,   # rows of the counts
-                draws:int,    # bootstrap samples
-                *seed,        # of the draw
-               )->np.ndarray: # (draws, groups) how often each row is drawn
-    "As many rows as there are, with replacement, draw by draw"
-    rng = np.random.default_rng(derive_seed('people', groups, *seed))
-    return rng.multinomial(groups, np.full(groups, 1/groups), size=draws).astype(float)
 
 # %% ../../nbs/50_evaluation/56_people_counts.ipynb #33c0dc64
 def drawn_measure(counts:PeopleCounts,

@@ -76,6 +76,19 @@ def as_threshold(threshold:Threshold|str|Path|None, # a record, its file, or Non
     check_network(found, model)
     return found
 
+# %% ../../nbs/50_evaluation/72_verifier.ipynb #e77d1a30
+def _faces(photos, face):
+    "The aligned face of each photograph; ValueError naming the one that has none"
+    found = []
+    for k, photo in enumerate(photos, 1):
+        where = f'photograph {k} of {len(photos)}' if len(photos) > 1 else 'the photograph'
+        if isinstance(photo, (str, Path)): where = str(photo)
+        try: found.append(face(photo))
+        except ValueError as error:
+            said = str(error)
+            raise ValueError(said if where in said else f'{where}: {said}') from error
+    return found
+
 # %% ../../nbs/50_evaluation/72_verifier.ipynb #4fb1cbb0
 class Verifier:
     "Compares two photographs"
@@ -98,7 +111,7 @@ class Verifier:
     def features(self, photos:Sequence[Photo], # one or more
                 )->torch.Tensor:               # (n, d) of length 1
         "Directions of photographs"
-        found = self.embedder(self.model, torch.stack([self.face(photo) for photo in photos]))
+        found = self.embedder(self.model, torch.stack(_faces(photos, self.face)))
         if found.shape[1] != self.threshold.dimensions:
             raise ValueError(f'features of {found.shape[1]} dimensions, '
                              f'and the threshold is for {self.threshold.dimensions}')

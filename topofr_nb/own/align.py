@@ -25,7 +25,7 @@ from ..data.images import EXTENSIONS, decode_image, encode_jpeg, read_image
 from ..data.lists import first_few, numbered_rows
 from ..figures import show_rows
 from ..files import write_aside
-from .detect import CHOICES, choose_faces, open_detector, shrink
+from .detect import CHOICES, choose_faces, one_thread, open_detector, shrink
 
 # %% ../../nbs/75_own/20_align_folder.ipynb #0baa62da
 def aligner(detector,            # for `open_detector`: path, callable, or detector
@@ -38,9 +38,10 @@ def aligner(detector,            # for `open_detector`: path, callable, or detec
     def aligned(photo, name=None):
         path = None if isinstance(photo, torch.Tensor) else as_path(photo, 'photo')
         image = photo if path is None else read_image(path, None)
-        where = 'the photograph' if path is None else str(path)
-        try: face, = choose_faces(detector.faces(image, name or where), tuple(image.shape[1:]), which)
-        except ValueError as error: raise ValueError(f'{where}: {error}') from None
+        where = '' if path is None else f'{path}: '
+        listed_as = name or str(path or 'the photograph')
+        try: face, = choose_faces(detector.faces(image, listed_as), tuple(image.shape[1:]), which)
+        except ValueError as error: raise ValueError(f'{where}{error}') from None
         return align(image, face.points, image_size)
     return aligned
 
@@ -289,7 +290,8 @@ def align_folder(source:str|Path,      # a tree <person>/<photograph>, of any de
     with open(target/'report.csv', 'a', newline='', encoding='utf-8') as file:
         writer = csv.DictWriter(file, REPORT_COLUMNS)
         for photo in Bar([photo for photo in files if photo not in kept], 'align', unit='photo', disable=not progress):
-            writer.writerows(lines := _align_photo(job, photo))
+            with one_thread(): lines = _align_photo(job, photo)
+            writer.writerows(lines)
             file.flush()
             rows += lines
     done = Alignment(target, sorted(rows, key=lambda row: (row['photo'], row['face'])), left_out)

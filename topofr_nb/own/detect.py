@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['CHOICES', 'STRIDES', 'OUTPUTS', 'ENGINES', 'VIEW_SIDE', 'VIEWS', 'SIDES', 'Face', 'choose_faces', 'shrink',
-           'decode_grid', 'surest', 'view_matrix', 'refine_points', 'YuNet', 'moved_error', 'random_moves',
-           'FromPoints', 'ListedFaces', 'open_detector']
+           'decode_grid', 'surest', 'view_matrix', 'refine_points', 'one_thread', 'YuNet', 'moved_error',
+           'random_moves', 'FromPoints', 'ListedFaces', 'open_detector']
 
 # %% ../../nbs/75_own/10_detect.ipynb #4f454a8b
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,7 +134,7 @@ def _run_onnxruntime(path):
     try: import onnxruntime
     except ImportError as error: raise _missing('onnxruntime') from error
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
+    options.intra_op_num_threads = 1
     options.log_severity_level = 4
     try: session = onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
     except Exception as error: raise _refuse(path, 'onnxruntime cannot read it as a network') from error
@@ -205,6 +206,15 @@ def refine_points(find:Callable,      # function (3, s, s) uint8 -> list of (5, 
         if said: points = np.mean(said, 0)
     return points
 
+# %% ../../nbs/75_own/10_detect.ipynb #b51f0c11
+@contextmanager
+def one_thread():
+    "Torch on one thread, for work in small pieces"
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try: yield
+    finally: torch.set_num_threads(threads)
+
 # %% ../../nbs/75_own/10_detect.ipynb #8e12678a
 SIDES = (640, 1280, 320) # longest sides at which a photograph is looked at until a face is found
 
@@ -228,8 +238,9 @@ class YuNet:
     def faces(self, image:torch.Tensor, # (3, h, w) uint8 RGB
               name:str='',              # not used: a detector sees the picture alone
              )->list[Face]:             # the surest first
-        for side in self.sides:
-            if found := self.at(*shrink(image, side)): return [self.refined(image, face) for face in found]
+        with one_thread():
+            for side in self.sides:
+                if found := self.at(*shrink(image, side)): return [self.refined(image, face) for face in found]
         return []
 
     def refined(self, image, face):

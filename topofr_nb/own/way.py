@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['SYNTHETIC_PEOPLE', 'SYNTHETIC_SHOTS', 'MILD', 'SMALL', 'CALIBRATED', 'COMPARED', 'OwnFaces', 'align_own', 'start_of',
-           'own_network', 'halve_people', 'fine_tune', 'picture_groups', 'export_parts']
+           'own_network', 'halve_people', 'fine_tune', 'picture_groups', 'export_parts', 'StepTimes']
 
 # %% ../../nbs/75_own/45_way.ipynb #42bc0b06
+import os, time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,3 +156,27 @@ def export_parts(labels:torch.Tensor, # (n,) 0..k-1
     calibrated = _whole_people(counts[:half] if half else counts, 0, CALIBRATED)
     compared = _whole_people(counts[half:], half, COMPARED)
     return tuple(torch.isin(labels, people).nonzero().flatten() for people in (calibrated, compared))
+
+# %% ../../nbs/75_own/45_way.ipynb #c3a90d12
+def _clocks():
+    spent = os.times()
+    return time.perf_counter(), spent.user + spent.system + spent.children_user + spent.children_system
+
+class StepTimes:
+    "What each step of a way costs"
+    def __init__(self):
+        self.steps = []
+        self.last = _clocks()
+
+    def done(self, step:str # that ends here
+            ):
+        "The time since the step before"
+        now = _clocks()
+        self.steps.append((step, *(after - before for before, after in zip(self.last, now))))
+        self.last = now
+
+    def table(self)->pd.DataFrame: # one line a step, and their sum
+        "Seconds of each step"
+        found = pd.DataFrame(self.steps, columns=['step', 'seconds', 'processor seconds']).set_index('step')
+        found.loc['all'] = found.sum()
+        return found.round(1)

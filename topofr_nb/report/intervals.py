@@ -13,7 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import t as student
 
-from ..evaluation.people_counts import PeopleCounts, draw_people, drawn_measure
+from ..core import derive_seed
+from ..evaluation.compare import times_drawn
+from ..evaluation.people_counts import PeopleCounts, drawn_measure
 
 # %% ../../nbs/70_report/11_intervals.ipynb #ef131b90
 class TwoLevel(NamedTuple):
@@ -68,7 +70,9 @@ def paired_draws(a:Sequence[PeopleCounts], # of each seed
     "What other people would have done to the difference of each seed: one draw for all"
     sizes = {len(counts) for counts in (*a, *b)}
     if len(sizes) > 1: raise ValueError(f'runs were scored on {sorted(sizes)} groups of people; they must be the same')
-    weights = draw_people(sizes.pop(), draws, 'pairs')
+    groups = sizes.pop()
+    rng = np.random.default_rng(derive_seed('people', groups, 'pairs'))
+    weights = times_drawn(groups, draws, rng)
     return np.array([drawn_measure(x, measure, weights) - drawn_measure(y, measure, weights) for x, y in zip(a, b)])
 
 # %% ../../nbs/70_report/11_intervals.ipynb #953e618a
