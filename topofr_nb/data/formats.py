@@ -230,6 +230,7 @@ def say_sizes(sizes,          # (width, height): images
     many = f'{len(sizes)} sizes, ' if len(sizes) > 2 else ''
     same = sizes.keys() == {(image_size, image_size)}
     scaled = '' if same else f', scaled to {image_size}x{image_size}'
+    if any(abs(w - h) > 0.1*max(w, h) for w, h in sizes): scaled += ', which squeezes those that are not square'
     return many + (' to ' if many else ' and ').join(named) + scaled
 
 # %% ../../nbs/10_data/38_formats.ipynb #d47f6e04
