@@ -47,3 +47,33 @@ def test_two_steps(name, files, tmp_path):
     place = dict(data=str(files / "faces"), pairs=str(files / "pairs.bin"), out_dir=str(tmp_path / "runs"), cache=str(tmp_path))
     run = train(make_recipe(**fields | small | place), progress=False)
     assert run.finished and run.recipe.backbone == fields["backbone"] and run.scores["images_seen"] == 8
+
+
+def topofr_rows(name):
+    "Fields of each row of one of TopoFR's tables at scale `paper`"
+    from topofr_nb.report.topofr import topofr_base
+    from topofr_nb.report.topofr_tables import PAPER_TABLES
+    asked = dict(scale="paper", data="faces", pairs="pairs.bin", out_dir=None)
+    table = PAPER_TABLES[name]
+    return {row: topofr_base(asked, table.backbone) | fields for row, fields in table.variants.items()}
+
+
+@pytest.mark.parametrize("name", ["table1", "table2", "table5", "table6", "table7", "table9", "figure6"])
+def test_topofr_table(name, files, tmp_path):
+    "Each row is a valid recipe; two steps of one of them, on a small network where the table's own has its test above"
+    import torch
+
+    from topofr_nb.report.topofr_tables import PAPER_TABLES
+    from topofr_nb.training.loop import train
+    from topofr_nb.training.recipe import make_recipe, resolve
+    rows = topofr_rows(name)
+    resolved = {row: resolve(make_recipe(**fields), torch.device("cpu"))[0] for row, fields in rows.items()}
+    assert {recipe.backbone for recipe in resolved.values()} == {PAPER_TABLES[name].backbone}
+    if name == "table7": assert {recipe.train_gamma for recipe in resolved.values()} == {True}  # no miner wins by the norm
+    if name == "table9": assert [recipe.batch_size for recipe in resolved.values()] == [512, 1024, 2048]
+    row = dict(table1="UniFace", table6="no intra + ISA", table7="EHSM").get(name, list(rows)[-1])
+    backbone = "mbf" if name == "table5" else "tiny"
+    small = dict(backbone=backbone, batch_size=4, structure_batch=None, epochs=None, max_steps=2, precision="float32", workers=0)
+    place = dict(data=str(files / "faces"), pairs=str(files / "pairs.bin"), out_dir=str(tmp_path / "runs"), cache=str(tmp_path))
+    run = train(make_recipe(**rows[row] | small | place | dict(check_overlap=False)), progress=False)
+    assert run.finished and run.scores["images_seen"] == 8
