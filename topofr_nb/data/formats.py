@@ -201,7 +201,8 @@ def recognise_faces(path:str|Path,      # place of a set
     "The form of training faces; FileNotFoundError when there is nothing, ValueError when two forms fit"
     path = as_path(path)
     if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist. Valid: {', '.join(f.said for f in FORMATS.values())}")
+        where = '' if path.is_absolute() else f' in {Path.cwd()}'
+        raise FileNotFoundError(f"{path} does not exist{where}. Valid: {', '.join(f.said for f in FORMATS.values())}")
     if form is not None: return one_of('form', form, FORMATS)
     if path.suffix.lower() == '.bin' and path.is_file():
         raise ValueError(f'{path} is a verification set of pairs, nothing to train on. Valid: pairs = {path}')
