@@ -34,10 +34,11 @@ def published_recipes():
     asked = dict(scale="paper", data="faces", pairs="pairs.bin", out_dir=None)
     return {"unpg public": (unpg.PAPER["public"][0], "unpg"), "unpg kface": (unpg.PAPER["kface"][0], "unpg"),
             "unpg casia": (unpg.PAPER["casia"][0], "unpg"), "gif main": (gif.PAPER[0], "gif"),
+            "gif transformer": (gif.TRANSFORMER[0], "gif"),
             "topofr r50": (topofr_base(asked, "r50"), "topofr"), "topofr r100": (topofr_base(asked, "r100"), "topofr")}
 
 
-@pytest.mark.parametrize("name", ["unpg public", "unpg kface", "unpg casia", "gif main", "topofr r50", "topofr r100"])
+@pytest.mark.parametrize("name", ["unpg public", "unpg kface", "unpg casia", "gif main", "gif transformer", "topofr r50", "topofr r100"])
 def test_two_steps(name, files, tmp_path):
     "Backbone, head, schedule and scoring are the published ones; batch, precision and length are what a CPU bears"
     from topofr_nb.training.loop import train

@@ -81,7 +81,7 @@ def regression_loss(cosine:torch.Tensor, # (n,) z . h_y
 
 # %% ../../nbs/40_losses/70_gif.ipynb #6f0d0dc7
 def push_loss(cosine:torch.Tensor,    # (n,) z . h_y
-              negatives:torch.Tensor, # (k,) filtered in-batch cosines, k may be 0, then the loss is 0; (n, k): each its own
+              negatives:torch.Tensor, # (k,) filtered in-batch cosines, k may be 0, then the loss is 0; or (n, k)
               scale:float=16.,        # s
              )->torch.Tensor:         # (n,)
     "UNPG's loss with the frozen code vector as positive and in-batch negatives only"

@@ -123,7 +123,8 @@ class SpreadSoftmax(NamedTuple):
               )->torch.Tensor:                    # (n,)
         "Cross-entropy; with `negatives`, these stand beside the other identities"
         others = self.others
-        if negatives is not None and len(negatives): others = torch.logaddexp(others, negatives.to(others).logsumexp(-1))
+        if negatives is not None and len(negatives):
+            others = torch.logaddexp(others, negatives.to(others).logsumexp(-1))
         return softplus(others - self.target)
 
 # %% ../../nbs/40_losses/20_partial_fc.ipynb #94a0175f
