@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['REGIMES', 'SCORED', 'QUICK', 'REAL', 'UNPG_PARTS', 'CONVERGED', 'PAIRS', 'ALIGNMENT', 'TOPOFR_PARTS', 'WEIGHTED',
            'TOPOFR', 'MARGIN_RIVALS', 'SEEDS', 'MINERS', 'TERMS', 'PAPER_BATCHES', 'GENTLE', 'ALPHAS', 'XIS', 'SCALES',
-           'PEOPLE', 'GIF_METHODS', 'CODED', 'FACTORS', 'TOGETHER', 'ALIGNMENTS', 'BATCHES', 'CROWDS', 'EXPERIMENTS',
-           'SYNTHETIC_ONLY', 'IMAGES_PER_SECOND', 'warm_checkpoint', 'Experiment', 'missing_cells', 'run_experiment',
-           'real_faces', 'unpg', 'wdfs', 'pairs', 'casia', 'ablation', 'sign', 'discrepancy', 'sde', 'margins',
-           'webface', 'miners', 'terms', 'batches', 'mobile', 'sweeps', 'gif', 'tail', 'crossed', 'cross', 'rivals',
-           'sizes', 'find_experiment', 'estimated_hours']
+           'PEOPLE', 'REAL_PEOPLE', 'GIF_METHODS', 'CODED', 'FACTORS', 'TOGETHER', 'ALIGNMENTS', 'BATCHES', 'CROWDS',
+           'EXPERIMENTS', 'SYNTHETIC_ONLY', 'IMAGES_PER_SECOND', 'warm_checkpoint', 'Experiment', 'missing_cells',
+           'run_experiment', 'real_faces', 'unpg', 'wdfs', 'pairs', 'casia', 'ablation', 'sign', 'discrepancy', 'sde',
+           'margins', 'webface', 'miners', 'terms', 'batches', 'mobile', 'sweeps', 'gif', 'tail', 'crossed', 'cross',
+           'rivals', 'sizes', 'find_experiment', 'known_variants', 'estimated_hours']
 
 # %% ../../nbs/70_report/13_experiments.ipynb #243d13d3
 import math, os
@@ -297,6 +297,7 @@ def sweeps(regime:str='laptop')->Experiment:
 
 # %% ../../nbs/70_report/13_experiments.ipynb #940b0d76
 PEOPLE = (600, 5000, 20_000)
+REAL_PEOPLE = 336 # lines of celebs_train.txt
 GIF_METHODS = {'GIF': dict(method='gif'), 'Partial FC 0.3': dict(method='arcface', sample_rate=0.3),
                'Partial FC 0.1': dict(method='arcface', sample_rate=0.1), 'full softmax': dict(method='arcface'),
                'GIF, pixels': dict(method='gif', codes='pixels'), 'GIF, factors': dict(method='gif', codes='factors'),
@@ -304,14 +305,16 @@ GIF_METHODS = {'GIF': dict(method='gif'), 'Partial FC 0.3': dict(method='arcface
 CODED = ('GIF', 'GIF and UNPG') # by a short softmax of their own seed
 
 def gif(regime:str='laptop')->Experiment:
-    "GIF, Partial FC and the full softmax as people become many"
-    if regime == 'real': raise ValueError("regime 'real' has 336 people; GIF needs many. Valid: quick, laptop")
+    "GIF, Partial FC and the full softmax as people become many; with real faces at their one number of people"
     base = _base(regime, dict(shots=6, identities=None), dict(embedding_size=128, shots=6, batch_size=128, epochs=20))
-    sizes = PEOPLE[:2] if regime == 'quick' else PEOPLE
-    variants = {f'{name}, m = {m}': fields | dict(identities=m) for m in sizes for name, fields in GIF_METHODS.items()}
+    real, sizes = regime == 'real', dict(quick=PEOPLE[:2], laptop=PEOPLE, real=(REAL_PEOPLE,))[regime]
+    methods = {name: fields for name, fields in GIF_METHODS.items() if not (real and 'factors' in name)}
+    def of(m): return {} if real else dict(identities=m)
+    variants = {f'{name}, m = {m}': fields | of(m) for m in sizes for name, fields in methods.items()}
     short = dict(method='softmax', max_steps=None, epochs=2)
-    warm = {f'{name}, m = {m}': short | dict(identities=m) for m in sizes for name in CODED}
-    return Experiment('gif', regime, base, variants, (0, 1, 2), 'GIF and its rivals over the number of people', warm)
+    warm = {f'{name}, m = {m}': short | of(m) for m in sizes for name in CODED}
+    return Experiment('gif', regime, base, variants, tuple(SEEDS[regime] if real else range(3)),
+                      'GIF and its rivals over the number of people', warm)
 
 # %% ../../nbs/70_report/13_experiments.ipynb #1d80a3a6
 def tail(regime:str='laptop')->Experiment:
@@ -380,11 +383,17 @@ EXPERIMENTS = dict(unpg=unpg, pairs=pairs, wdfs=wdfs, casia=casia, ablation=abla
                    discrepancy=discrepancy, sde=sde,
                    margins=margins, webface=webface, miners=miners, terms=terms, batches=batches, mobile=mobile,
                    sweeps=sweeps, gif=gif, tail=tail, cross=cross, rivals=rivals, sizes=sizes)
-SYNTHETIC_ONLY = ('sde', 'batches', 'gif', 'tail', 'cross', 'sizes')
+SYNTHETIC_ONLY = ('sde', 'batches', 'tail', 'cross', 'sizes')
 
 def find_experiment(name:str, regime:str='laptop')->Experiment:
     "An experiment by its name"
     return EXPERIMENTS[one_of('experiment', name, EXPERIMENTS)](one_of('regime', regime, REGIMES))
+
+# %% ../../nbs/70_report/13_experiments.ipynb #7505a9d2
+def known_variants(name:str)->dict[str, None]:
+    "The variants of an experiment in any regime, in their order"
+    regimes = [regime for regime in REGIMES if regime != 'real' or name not in SYNTHETIC_ONLY]
+    return dict.fromkeys(variant for regime in regimes for variant in find_experiment(name, regime).variants)
 
 # %% ../../nbs/70_report/13_experiments.ipynb #fc8381fa
 IMAGES_PER_SECOND = 500 # of `tiny` at 48 px on one core
