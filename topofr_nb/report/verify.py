@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FILE_ONLY', 'WORDED', 'DEFAULT_SPREAD', 'SEED_DEVIATIONS', 'PLACE_OF_ROW', 'Verified', 'unequal', 'seed_spread',
-           'compare_rows', 'recipe_again', 'same_arrays', 'verify_row', 'verify_results', 'main']
+           'compare_rows', 'coder_of', 'recipe_again', 'same_arrays', 'verify_row', 'verify_results', 'main']
 
 # %% ../../nbs/70_report/17_verify.ipynb #7bfb13ec
 import argparse, math, random, sys, tempfile
@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .experiments import real_faces
+from .experiments import (
+    EXPERIMENTS, REGIMES, SYNTHETIC_ONLY, find_experiment, real_faces, warm_checkpoint)
 from .ledger import Ledger, Row, ledger_id, row_of
 from .measured import MEASURED, measure_run
 from .verdicts import value_of
@@ -91,14 +92,25 @@ def compare_rows(then:Row, now:Row,
     if far: return Verified(then.id, 'differs', f'{"; ".join(far)}; {moved}')
     return Verified(then.id, 'within the spread', moved)
 
+# %% ../../nbs/70_report/17_verify.ipynb #fbadcd80
+def coder_of(row:Row, **place # out_dir, cache
+            )->Recipe|None:   # None: no experiment trains the network that the row's codes come from
+    "The recipe of the network that codes a row's identities"
+    known = [find_experiment(name, regime) for name in EXPERIMENTS for regime in REGIMES
+             if regime != 'real' or name not in SYNTHETIC_ONLY]
+    coders = [grid.warm_recipe(variant, seed, **place) for grid in known for variant in grid.warm for seed in grid.seeds]
+    wanted = row.recipe.get('codes')
+    return next((recipe for recipe in coders if warm_checkpoint(recipe).parent.name == wanted), None)
+
 # %% ../../nbs/70_report/17_verify.ipynb #3635191c
-def recipe_again(row:Row, **place # out_dir, cache
-                )->Recipe:        # ValueError: why it cannot be trained here
+def recipe_again(row:Row, coder:Recipe|None=None, # from `coder_of`
+                 **place)->Recipe: # out_dir, cache; ValueError: why it cannot be trained here
     "The recipe of a row with its files where they are on this machine"
     fields = dict(row.recipe)
-    for name in ('codes', 'weights'):
+    if coder: fields |= dict(codes=str(warm_checkpoint(coder)))
+    for name in () if coder else ('codes', 'weights'):
         if fields.get(name) not in (None, 'pixels', 'random', 'factors'):
-            raise ValueError(f'{name} come from the run {fields[name]}, which is trained for it by its experiment only')
+            raise ValueError(f'{name} come from the run {fields[name]}, which no experiment trains today')
     if fields.get('data', 'synthetic') != 'synthetic':
         found = real_faces()
         if Path(found['data']).name != fields['data'] or not Path(found['data']).is_dir():
@@ -119,13 +131,16 @@ def verify_row(row:Row, ledger:Ledger, **place # cache
               )->Verified:
     "Train a row again in a folder of its own, and compare"
     with tempfile.TemporaryDirectory() as folder:
-        try: recipe = recipe_again(row, out_dir=folder, **place)
+        coder = coder_of(row, out_dir=folder, **place)
+        try: recipe = recipe_again(row, coder, out_dir=folder, **place)
         except ValueError as error: return Verified(row.id, 'left out', str(error))
         today = ledger_id(recipe, row.device)
         if today != row.id: return Verified(row.id, 'differs', f'it is stale: its recipe is the run {today} today')
         threads = torch.get_num_threads()
         torch.set_num_threads(row.threads)
-        try: run = train(recipe, progress=False)
+        try:
+            if coder: train(coder, progress=False)
+            run = train(recipe, progress=False)
         finally: torch.set_num_threads(threads)
         now = row_of(run, recipe, measure_run(run, [name for name in row.extra if name in MEASURED]))
         equal = not row.histograms or same_arrays(ledger.folder/'histograms'/row.histograms,
