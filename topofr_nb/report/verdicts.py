@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['DIRECTIONS', 'SCORES', 'EXTRA', 'GATES', 'SUPPORTS', 'OPPOSITE', 'EQUIVALENT', 'UNDECIDED', 'UNTESTABLE',
-           'UNFINISHED', 'VERDICTS', 'FEWEST_SEEDS', 'ASSUMED', 'SILENT', 'PAPERS', 'Claim', 'parse_gate',
-           'read_claims', 'value_of', 'experiment_rows', 'seed_values', 'gate_value', 'closed_gate', 'decide', 'holm',
-           'Judgement', 'measure_claim', 'is_asked', 'judge', 'verdict_table', 'count_verdicts', 'plot_verdicts',
-           'design_sentence', 'paper_findings', 'design_sentences', 'of_experiments', 'regime_cell', 'findings_table']
+           'UNFINISHED', 'VERDICTS', 'FEWEST_SEEDS', 'ASSUMED', 'SILENT', 'PAPERS', 'MAIN', 'OUTCOMES', 'Claim',
+           'parse_gate', 'read_claims', 'value_of', 'experiment_rows', 'seed_values', 'gate_value', 'closed_gate',
+           'decide', 'holm', 'Judgement', 'measure_claim', 'judge', 'verdict_table', 'count_verdicts', 'plot_verdicts',
+           'design_sentence', 'paper_findings', 'design_sentences', 'of_experiments', 'regime_cell', 'findings_table',
+           'main_findings', 'counts_line', 'folded_findings']
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #59809843
 import csv, math, re
@@ -21,7 +22,7 @@ from ..core import one_of, project_root
 from ..evaluation.people_counts import MEASURES
 from ..figures import COLOURS, subplots
 from .claims import counted, number_text
-from .experiments import EXPERIMENTS, REGIMES, SYNTHETIC_ONLY, find_experiment, known_variants
+from .experiments import EXPERIMENTS, REGIMES, SYNTHETIC_ONLY, find_experiment
 from .intervals import TwoLevel, detectable, paired_draws, two_level
 from .ledger import Ledger, Row, kept_overlap, ledger_id
 from .measured import NUMBERS
@@ -58,7 +59,7 @@ class Claim:
         valid = dict(paper=('topofr', 'unpg', 'gif', 'beyond'), experiment=EXPERIMENTS, direction=DIRECTIONS)
         for name, choices in valid.items(): one_of(name, getattr(self, name), choices)
         one_of('measure', self.measure.removeprefix('slope '), SCORES + EXTRA)
-        variants = known_variants(self.experiment)
+        variants = find_experiment(self.experiment).variants
         if self.measure.startswith('slope '): variants = dict.fromkeys(name.split(', m = ')[0] for name in variants)
         a, b = self.sides()
         for variant in (*a, *b): one_of('variant', variant, variants)
@@ -250,14 +251,6 @@ def measure_claim(claim:Claim, regime:str, rows:Mapping, # of the grid, from `ex
     found = two_level([values[seed] for seed in seeds], draws, groups)
     return Judgement(claim, regime, found, len(seeds), len(values), math.nan, UNFINISHED)
 
-# %% ../../nbs/70_report/16_verdicts.ipynb #8a009337
-def is_asked(claim:Claim, rows:Mapping # of a grid, from `experiment_rows`
-            )->bool:
-    "Whether a grid has what a claim compares: a regime may know other numbers of people or fewer settings"
-    variants = {variant for variant, _ in rows}
-    if not claim.measure.startswith('slope '): return all(side in variants for part in claim.sides() for side in part)
-    return all(sum(name.startswith(f'{side}, m = ') for name in variants) > 1 for side in (claim.a, claim.b))
-
 # %% ../../nbs/70_report/16_verdicts.ipynb #a5a54122
 def _judged(judgement, rows, p):
     "A measured claim with its verdict"
@@ -275,12 +268,11 @@ def judge(claims:Iterable[Claim]|None=None, # None: all of data/claims.csv
           regimes:Sequence[str]=REGIMES,
           ledger:Ledger|None=None,          # None: that of the checkout
          )->list[Judgement]:                # regime by regime, in the order of the claims
-    "Every claim in every regime whose grid has the variants that it compares"
+    "Every claim in every regime"
     ledger, claims, found = ledger or Ledger(), list(read_claims() if claims is None else claims), []
     for regime in regimes:
-        names = {claim.experiment for claim in claims if regime != 'real' or claim.experiment not in SYNTHETIC_ONLY}
-        grids = {name: experiment_rows(name, regime, ledger) for name in names}
-        mine = [claim for claim in claims if claim.experiment in grids and is_asked(claim, grids[claim.experiment])]
+        mine = [claim for claim in claims if regime != 'real' or claim.experiment not in SYNTHETIC_ONLY]
+        grids = {name: experiment_rows(name, regime, ledger) for name in {claim.experiment for claim in mine}}
         open_ = [measure_claim(claim, regime, grids[claim.experiment], ledger) for claim in mine]
         for family in dict.fromkeys((x.claim.paper, x.claim.place) for x in open_):
             rows = [i for i, x in enumerate(open_) if (x.claim.paper, x.claim.place) == family]
@@ -402,7 +394,7 @@ def regime_cell(judgements:Sequence[Judgement] # of one claim, or of several tha
     return f'{UNTESTABLE}{some}' if closed else 'not measured'
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #11c86890
-PAPERS = dict(topofr='TopoFR', unpg='UNPG', gif='GIF', beyond='Beyond')
+PAPERS = dict(topofr='TopoFR', unpg='UNPG', gif='GIF', beyond='Beyond the papers')
 
 def _table_line(mine, regimes, alone):
     "A line of `findings_table`: one claim, or all of a table that no regime speaks about"
@@ -423,6 +415,43 @@ def findings_table(judgements:Sequence[Judgement]|None=None, # None: all claims 
             alone = c.id in judged
             group = alone, c.place, c.experiment, c.id if alone else paper
             if c.paper == paper: groups.setdefault(group, []).append(x)
-    head = ['paper', 'claim', *(f'`{regime}`' for regime in regimes), 'experiment']
+    head = ['paper', 'claim', *(f'`{regime}`' for regime in regimes), 'run again']
     lines = [_table_line(mine, regimes, group[0]) for group, mine in groups.items()]
     return '\n'.join(['| ' + ' | '.join(head) + ' |', '|---'*len(head) + '|', *lines])
+
+# %% ../../nbs/70_report/16_verdicts.ipynb #8f75084a
+MAIN = ('t2-arcface-3', 't4-arcface', 'fig7-bottleneck', 't7-sde-arcface-3', 'unpg-head-3', 'unpg-filter-3',
+        'unpg-accuracy', 'gif-pfc3-600', 'gif-pfc3-5000', 'gif-slope', 'rivals-isa-3', 'cross-u-3')
+
+def main_findings(judgements:Sequence[Judgement])->list[Judgement]:
+    "The claims that each paper stands for"
+    known = {x.claim.id for x in judgements}
+    for name in MAIN: one_of('claim', name, known)
+    return [x for x in judgements if x.claim.id in MAIN]
+
+# %% ../../nbs/70_report/16_verdicts.ipynb #1b34b716
+OUTCOMES = {SUPPORTS: 'supported', OPPOSITE: 'with the opposite sign', EQUIVALENT: 'without a difference that matters',
+            UNDECIDED: 'undecided'}
+
+def counts_line(judgements:Sequence[Judgement])->str: # HTML
+    "How many claims came out in which way, regime by regime"
+    ids = {x.claim.id for x in judgements}
+    judged = {x.claim.id for x in judgements if x.verdict not in SILENT}
+    parts = [f'{len(judged)} of {counted(len(ids), "claim")} judged']
+    for regime in dict.fromkeys(x.regime for x in judgements):
+        verdicts = [x.verdict for x in judgements if x.regime == regime]
+        told = [f'{verdicts.count(verdict)} {word}' for verdict, word in OUTCOMES.items() if verdict in verdicts]
+        if told: parts.append(f'<code>{regime}</code>: {", ".join(told)}')
+    return '; '.join(parts)
+
+# %% ../../nbs/70_report/16_verdicts.ipynb #a4c8dd92
+def folded_findings(judgements:Sequence[Judgement]|None=None, # None: all claims in all regimes
+                   )->str: # Markdown
+    "The main claims, and below them all claims of each paper, folded away"
+    found = judge() if judgements is None else list(judgements)
+    parts = [findings_table(main_findings(found))]
+    for paper, name in PAPERS.items():
+        mine = [x for x in found if x.claim.paper == paper]
+        line = f'<summary><strong>{name}</strong>: {counts_line(mine)}</summary>'
+        parts.append(f'<details>\n{line}\n\n{findings_table(mine)}\n\n</details>')
+    return '\n\n'.join(parts)
