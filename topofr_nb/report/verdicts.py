@@ -6,9 +6,9 @@
 __all__ = ['DIRECTIONS', 'SCORES', 'EXTRA', 'GATES', 'SUPPORTS', 'OPPOSITE', 'EQUIVALENT', 'UNDECIDED', 'UNTESTABLE',
            'UNFINISHED', 'VERDICTS', 'FEWEST_SEEDS', 'ASSUMED', 'SILENT', 'PAPERS', 'MAIN', 'OUTCOMES', 'Claim',
            'parse_gate', 'read_claims', 'value_of', 'experiment_rows', 'seed_values', 'gate_value', 'closed_gate',
-           'decide', 'holm', 'Judgement', 'measure_claim', 'judge', 'verdict_table', 'count_verdicts', 'plot_verdicts',
-           'design_sentence', 'paper_findings', 'design_sentences', 'of_experiments', 'regime_cell', 'findings_table',
-           'main_findings', 'counts_line', 'folded_findings']
+           'decide', 'holm', 'Judgement', 'measure_claim', 'is_asked', 'judge', 'verdict_table', 'count_verdicts',
+           'plot_verdicts', 'design_sentence', 'paper_findings', 'design_sentences', 'of_experiments', 'regime_cell',
+           'findings_table', 'main_findings', 'counts_line', 'folded_findings']
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #59809843
 import csv, math, re
@@ -22,7 +22,7 @@ from ..core import one_of, project_root
 from ..evaluation.people_counts import MEASURES
 from ..figures import COLOURS, subplots
 from .claims import counted, number_text
-from .experiments import EXPERIMENTS, REGIMES, SYNTHETIC_ONLY, find_experiment
+from .experiments import EXPERIMENTS, REGIMES, SYNTHETIC_ONLY, find_experiment, known_variants
 from .intervals import TwoLevel, detectable, paired_draws, two_level
 from .ledger import Ledger, Row, kept_overlap, ledger_id
 from .measured import NUMBERS
@@ -59,7 +59,7 @@ class Claim:
         valid = dict(paper=('topofr', 'unpg', 'gif', 'beyond'), experiment=EXPERIMENTS, direction=DIRECTIONS)
         for name, choices in valid.items(): one_of(name, getattr(self, name), choices)
         one_of('measure', self.measure.removeprefix('slope '), SCORES + EXTRA)
-        variants = find_experiment(self.experiment).variants
+        variants = known_variants(self.experiment)
         if self.measure.startswith('slope '): variants = dict.fromkeys(name.split(', m = ')[0] for name in variants)
         a, b = self.sides()
         for variant in (*a, *b): one_of('variant', variant, variants)
@@ -251,6 +251,14 @@ def measure_claim(claim:Claim, regime:str, rows:Mapping, # of the grid, from `ex
     found = two_level([values[seed] for seed in seeds], draws, groups)
     return Judgement(claim, regime, found, len(seeds), len(values), math.nan, UNFINISHED)
 
+# %% ../../nbs/70_report/16_verdicts.ipynb #8a009337
+def is_asked(claim:Claim, rows:Mapping # of a grid, from `experiment_rows`
+            )->bool:
+    "Whether a grid has what a claim compares: a regime may know other numbers of people or fewer settings"
+    variants = {variant for variant, _ in rows}
+    if not claim.measure.startswith('slope '): return all(side in variants for part in claim.sides() for side in part)
+    return all(sum(name.startswith(f'{side}, m = ') for name in variants) > 1 for side in (claim.a, claim.b))
+
 # %% ../../nbs/70_report/16_verdicts.ipynb #a5a54122
 def _judged(judgement, rows, p):
     "A measured claim with its verdict"
@@ -268,11 +276,12 @@ def judge(claims:Iterable[Claim]|None=None, # None: all of data/claims.csv
           regimes:Sequence[str]=REGIMES,
           ledger:Ledger|None=None,          # None: that of the checkout
          )->list[Judgement]:                # regime by regime, in the order of the claims
-    "Every claim in every regime"
+    "Every claim in every regime whose grid has the variants that it compares"
     ledger, claims, found = ledger or Ledger(), list(read_claims() if claims is None else claims), []
     for regime in regimes:
-        mine = [claim for claim in claims if regime != 'real' or claim.experiment not in SYNTHETIC_ONLY]
-        grids = {name: experiment_rows(name, regime, ledger) for name in {claim.experiment for claim in mine}}
+        names = {claim.experiment for claim in claims if regime != 'real' or claim.experiment not in SYNTHETIC_ONLY}
+        grids = {name: experiment_rows(name, regime, ledger) for name in names}
+        mine = [claim for claim in claims if claim.experiment in grids and is_asked(claim, grids[claim.experiment])]
         open_ = [measure_claim(claim, regime, grids[claim.experiment], ledger) for claim in mine]
         for family in dict.fromkeys((x.claim.paper, x.claim.place) for x in open_):
             rows = [i for i, x in enumerate(open_) if (x.claim.paper, x.claim.place) == family]
