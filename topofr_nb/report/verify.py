@@ -98,7 +98,8 @@ def coder_of(row:Row, **place # out_dir, cache
     "The recipe of the network that codes a row's identities"
     known = [find_experiment(name, regime) for name in EXPERIMENTS for regime in REGIMES
              if regime != 'real' or name not in SYNTHETIC_ONLY]
-    coders = [grid.warm_recipe(variant, seed, **place) for grid in known for variant in grid.warm for seed in grid.seeds]
+    coders = [grid.warm_recipe(variant, seed, **place)
+              for grid in known for variant in grid.warm for seed in grid.seeds]
     wanted = row.recipe.get('codes')
     return next((recipe for recipe in coders if warm_checkpoint(recipe).parent.name == wanted), None)
 
