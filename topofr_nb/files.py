@@ -9,7 +9,7 @@ __all__ = ['REASONS', 'OTHER_PLACE', 'HELD', 'PARTIAL', 'MANY_FILES', 'HALF_WRIT
            'file_digest', 'content_digest', 'seal', 'is_whole']
 
 # %% ../nbs/05_files.ipynb #9d92f17f
-import errno, hashlib, json, os, platform, re, secrets, shutil, tempfile, time
+import errno, getpass, hashlib, json, os, platform, re, secrets, shutil, tempfile, time
 from contextlib import contextmanager, suppress
 from itertools import groupby
 from pathlib import Path
@@ -80,12 +80,18 @@ def _namespace():
     try: return os.readlink('/proc/self/ns/pid')
     except OSError: return ''
 
+# %% ../nbs/05_files.ipynb #866ecb98
+def _user():
+    "Name of whoever runs this process; a container may have none for its number"
+    try: return getpass.getuser()
+    except (KeyError, OSError, ImportError): return str(getattr(os, 'getuid', lambda: 'an unknown user')())
+
 # %% ../nbs/05_files.ipynb #1713c0de
 def process_record()->dict:
     "Who this process is"
     pid = os.getpid()
-    return dict(host=platform.node(), machine=_machine(), ids=_namespace(), pid=pid, started=_started(pid),
-                since=time.strftime('%Y-%m-%d %H:%M:%S'))
+    return dict(user=_user(), host=platform.node(), machine=_machine(), ids=_namespace(), pid=pid,
+                started=_started(pid), since=time.strftime('%Y-%m-%d %H:%M:%S'))
 
 # %% ../nbs/05_files.ipynb #215632ce
 def _kernel_lock(descriptor):
@@ -110,13 +116,22 @@ def _read_record(descriptor):
     except ValueError: return {}
     return record if isinstance(record, dict) else {}
 
+# %% ../nbs/05_files.ipynb #e8ff3485
+def _way_out(path, record):
+    "What the second writer may do about a lock"
+    here = process_record() | record
+    if (here['machine'], here['ids']) != (_machine(), _namespace()):
+        return f'From here nobody can see whether it still runs; if it does not, delete {str(path)!r}'
+    if here['pid'] == os.getpid(): return 'Wait until it has ended'
+    return f'Wait until it has ended, or end it by "kill {here["pid"]}": its lock goes with it'
+
 # %% ../nbs/05_files.ipynb #37c7131b
 def _in_use(path, what, record):
     "The error for a lock that somebody has, as one sentence"
-    owner = f'process {record.get("pid", "of unknown number")} on {record.get("host", "this machine")}'
+    number = record.get('pid', 'of unknown number')
+    owner = f'process {number} of {record.get("user", "an unknown user")} on {record.get("host", "this machine")}'
     said = f'{what} is in use: {owner} has been writing there since {record.get("since", "an unknown time")}'
-    if record.get('machine', _machine()) == _machine(): return InUse(f'{said}. Wait until it has ended')
-    return InUse(f'{said}. From here nobody can see whether it still runs; if it does not, delete {str(path)!r}')
+    return InUse(f'{said}. {_way_out(path, record)}')
 
 # %% ../nbs/05_files.ipynb #180309bd
 def _same_file(descriptor, path):
