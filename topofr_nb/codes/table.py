@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from ..files import write_aside
+from ..files import why_no_safetensors, write_aside
 from .balanced_kmeans import assign_children
 from .trees import (ROWS_AT_ONCE, as_rows, code_tree, count_shared, prefix_centres, prefix_nodes,
                                    token_frequencies)
@@ -108,7 +108,8 @@ def _read_table(path):
             header = file.metadata() or {}
             tensors = {key: file.get_tensor(key).clone() for key in file.keys()}
     except SafetensorError as error:
-        raise ValueError(f'code table {str(path)!r} is not a whole safetensors file: {error}') from error
+        raise ValueError(f'code table {str(path)!r} is not a whole safetensors file: '
+                         f'{why_no_safetensors(path)}') from error
     if header.get('kind') == KIND and 'codes' in tensors: return header, tensors
     raise ValueError(f'{str(path)!r} is a safetensors file, but not a code table')
 

@@ -20,7 +20,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from ..core import Bar, seeded_generator
-from ..files import FileLock, writable_folder, write_aside
+from ..files import FileLock, why_no_safetensors, writable_folder, write_aside
 from ..data.perturb import grayscale, to_float
 
 # %% ../../nbs/35_codes/50_vectors.ipynb #ea49d381
@@ -90,7 +90,8 @@ def _clip_state(path):
     "Tensors of a file that cannot hold code"
     try: return load_file(path)
     except SafetensorError as error:
-        raise ValueError(f'CLIP weights {str(path)!r} are no safetensors file ({error}); convert them first') from error
+        raise ValueError(f'CLIP weights {str(path)!r} are no safetensors file: {why_no_safetensors(path)}; '
+                         'convert them first') from error
 
 # %% ../../nbs/35_codes/50_vectors.ipynb #4f58655e
 def _clip_network(name):

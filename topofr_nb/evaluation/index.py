@@ -20,7 +20,7 @@ from ..core import one_of
 from .embed import unit_features
 from .gallery import SearchScores, score_search, split_search
 from .verifier import Photo, Verifier
-from ..files import folder_aside
+from ..files import folder_aside, read_json, why_no_safetensors
 
 # %% ../../nbs/50_evaluation/74_index.ipynb #96c33bc4
 def _int8(unit):
@@ -220,10 +220,12 @@ def _read_index(folder):
     for name in ('index.json', 'features.safetensors'):
         if not (folder/name).is_file():
             raise FileNotFoundError(f'{folder} is not an index: it has no {name}. Valid: a folder of save_index')
-    try:
-        facts = json.loads((folder/'index.json').read_text(encoding='utf-8'))
-        tensors = load_file(folder/'features.safetensors')
-    except (ValueError, SafetensorError) as error: raise ValueError(f'{folder} is a damaged index: {error}') from None
+    try: facts = read_json(folder/'index.json')
+    except ValueError as error: raise ValueError(f'{folder} is a damaged index: {error}') from None
+    features = folder/'features.safetensors'
+    try: tensors = load_file(features)
+    except SafetensorError:
+        raise ValueError(f'{folder} is a damaged index: {features.name}: {why_no_safetensors(features)}') from None
     if not isinstance(facts, dict): raise ValueError(f'{folder} is a damaged index: index.json is no record')
     if facts.get('version') != FILE_VERSION:
         raise ValueError(f'{folder} has version {facts.get("version")}. Valid: {FILE_VERSION}')

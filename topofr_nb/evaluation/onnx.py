@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from .embed import evaluating
 from .onnx_graph import choose_output, first_nodes, image_input, need_onnx, wanted_pixels
 from .threshold import Threshold, check_network, load_threshold, network_digest
-from ..files import file_digest, write_aside
+from ..files import OTHER_FILE, file_digest, file_kind, write_aside
 
 # %% ../../nbs/50_evaluation/60_onnx.ipynb #dbd7befe
 def _normalisation(mean, std, model, dtype, path):
@@ -85,6 +85,13 @@ class PixelForm:
         return x.contiguous().numpy().astype(self.dtype, copy=False)
 
 # %% ../../nbs/50_evaluation/60_onnx.ipynb #c5bbafa2
+def _why_not_run(path, error):
+    "Why onnxruntime refuses a file: it is of another kind, cut off, or in its own words"
+    kind = file_kind(path)
+    if kind not in ('an ONNX graph', OTHER_FILE): return f'it is {kind}'
+    if 'INVALID_PROTOBUF' in str(error): return 'it is cut off, damaged or of another kind'
+    return str(error).splitlines()[0].rpartition(' : ')[2]
+
 def _open(path, providers):
     "The graph of a file, and a session that runs it"
     onnx, ort = need_onnx('onnx', 'onnxruntime')
@@ -93,7 +100,7 @@ def _open(path, providers):
     options.intra_op_num_threads, options.log_severity_level = torch.get_num_threads(), 3
     try: session = ort.InferenceSession(path, options, providers=list(providers))
     except Exception as error:
-        reason = str(error).splitlines()[0]
+        reason = _why_not_run(path, error)
         raise ValueError(f'{path} is not an ONNX file that onnxruntime can run: {reason}') from error
     return onnx.load(path, load_external_data=False), session
 

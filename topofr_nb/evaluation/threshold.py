@@ -25,7 +25,7 @@ from .people import ErrorRates, over_people, people_rate
 from .results import Rate
 from .verification import tar_at_far
 from ..figures import COLOURS, subplots
-from ..files import write_aside
+from ..files import read_json, write_aside
 
 # %% ../../nbs/50_evaluation/59_threshold.ipynb #325171f5
 def _weights(model):
@@ -147,9 +147,7 @@ def load_threshold(path:str|Path # the .json file
                   )->Threshold:
     "Read a threshold; one sentence for what is none"
     path = Path(path)
-    if not path.is_file(): raise FileNotFoundError(f'threshold file {str(path)!r} does not exist')
-    try: values = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error: raise ValueError(f'{path} is not a JSON file: {error}') from None
+    values = read_json(path, 'threshold file')
     fields = {field.name for field in dataclasses.fields(Threshold)}
     if not isinstance(values, dict) or set(values) != fields:
         lacking = ', '.join(sorted(fields - set(values))) if isinstance(values, dict) else 'all fields'

@@ -54,9 +54,15 @@ class Match(NamedTuple):
         t, answer = self.threshold, 'one person' if self.same else 'two people'
         wrong = t.fmr if self.same else t.fnmr
         kind = 'two people pass' if self.same else 'one person are missed'
-        given = '' if np.isnan(self.probability) else f', probability of one person {self.probability:.2f}'
-        return (f'Taken for {answer}: cosine {self.score:.3f}, threshold {t.value:.3f}{given}. '
-                f'On {t.set}, {100*wrong[0]:.2g} % of the pairs of {kind} ({100*wrong[1]:.2g} to {100*wrong[2]:.2g}).')
+        errors, low, high = (f'{100*x:.2g}' if x < .995 else '100' for x in wrong) # never 1e+02
+        return (f'Taken for {answer}: cosine {self.score:.3f}, threshold {t.value:.3f}{self._chance()}. '
+                f'On {t.set}, {errors} % of the pairs of {kind} ({low} to {high}).')
+
+    def _chance(self):
+        "The probability and what it assumes, in words"
+        if np.isnan(self.probability): return ''
+        return (f'; it is one person with probability {self.probability:.2f} where '
+                f'{100*self.threshold.calibration.prior:.3g} % of all comparisons are of one')
 
     def _repr_markdown_(self): return self.sentence
 

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from ..files import write_aside
+from ..files import why_no_safetensors, write_aside
 from .partial_fc import PartialFC
 
 # %% ../../nbs/40_losses/24_head_shards.ipynb #94bca11f
@@ -83,7 +83,8 @@ def open_shards(paths:list,      # files of a set
     for path in paths:
         try: file = safe_open(path, framework='pt')
         except SafetensorError as error:
-            raise ValueError(f'shard {str(path)!r} is not a whole safetensors file: {error}') from error
+            raise ValueError(f'shard {str(path)!r} is not a whole safetensors file: '
+                             f'{why_no_safetensors(path)}') from error
         header = file.metadata() or {}
         if header.get('format') != FORMAT:
             raise ValueError(f'shard {str(path)!r} has format {header.get("format")!r}; expected {FORMAT!r}')

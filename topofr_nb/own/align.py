@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['POINT_COLUMNS', 'REPORT_COLUMNS', 'DONE', 'THUMB', 'PAGE', 'aligner', 'photo_files', 'check_person', 'read_names',
-           'read_report', 'Alignment', 'align_folder', 'contact_sheet', 'show_alignment']
+           'read_report', 'Alignment', 'need_faces', 'align_folder', 'contact_sheet', 'show_alignment']
 
 # %% ../../nbs/75_own/20_align_folder.ipynb #183b223f
 import csv, html, json, os, warnings
@@ -224,6 +224,18 @@ class Alignment:
         if self.failed: parts.append(f'{len(self.failed)} not aligned: {first_few(self.failed, 3)}')
         if self.several: parts.append(f'{len(self.several)} with several faces: {first_few(self.several, 3)}')
         return '; '.join([*parts, *([self.left_out] if self.left_out else [])])
+
+# %% ../../nbs/75_own/20_align_folder.ipynb #f963f60b
+def need_faces(done:Alignment
+              )->Alignment: # the same
+    "An alignment with a face at least; ValueError with the reasons where there is none"
+    if done.aligned: return done
+    reasons = Counter(done.failed.values()).most_common(3)
+    told = '; '.join(f'{reason} ({n:,})' for reason, n in reasons)
+    photographs = _count(done.photos, 'photograph', 'photographs')
+    raise ValueError(f'no face was aligned of {photographs}: {told}. '
+                     f"Every one has a line in {done.target/'report.csv'}. Valid: photographs in which this detector "
+                     'finds a face, in a folder for each person or named by a list')
 
 # %% ../../nbs/75_own/20_align_folder.ipynb #e425607f
 def _check_settings(target, settings):

@@ -18,7 +18,7 @@ from torch import nn
 from ..core import derive_seed, one_of
 from ..data.folders import FaceFolder, as_path
 from ..files import runs_folder
-from .align import Alignment, align_folder
+from .align import Alignment, align_folder, need_faces
 from .detect import CHOICES
 from .photographs import write_photographs
 from ..training.checkpoints import load_backbone
@@ -73,7 +73,8 @@ def align_own(own:OwnFaces,
         if not (photos/'landmarks.csv').is_file():
             write_photographs(photos, SYNTHETIC_PEOPLE, SYNTHETIC_SHOTS, own.seed, **MILD)
         detector = photos/'landmarks.csv'
-    return align_folder(photos, out/'aligned', detector, own.which, people=own.people, progress=progress)
+    done = align_folder(photos, out/'aligned', detector, own.which, people=own.people, progress=progress)
+    return need_faces(done)
 
 # %% ../../nbs/75_own/45_way.ipynb #13875137
 SMALL = dict(method='arcface', backbone='tiny', image_size=48, embedding_size=128, identities=200, shots=12,

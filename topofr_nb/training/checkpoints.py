@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from ..files import file_digest, write_aside
+from ..files import file_digest, why_no_safetensors, write_aside
 from ..models import create_backbone
 from .recipe import Recipe, make_recipe, recipe_json
 from .weights import is_published, is_torch_file, load_published
@@ -168,14 +168,15 @@ def read_tensors(path:str|Path
     "Content of a safetensors file, compared with its digest; errors name the file"
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f'checkpoint {str(path)!r} does not exist; '
-                                'expected a .safetensors file written by a run')
+        what = 'is a folder' if path.is_dir() else 'does not exist'
+        raise FileNotFoundError(f'checkpoint {str(path)!r} {what}; expected a .safetensors file written by a run')
     try:
         with safe_open(path, framework='pt') as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()} # a mapped one would follow the file
     except SafetensorError as error:
-        raise ValueError(f'checkpoint {str(path)!r} is not a whole safetensors file: {error}') from error
+        raise ValueError(f'checkpoint {str(path)!r} is not a whole safetensors file: {why_no_safetensors(path)}. '
+                         'Valid: the .safetensors of a run, or published weights') from error
     digest = header.pop('digest', None)
     if digest is None:
         warnings.warn(f'checkpoint {str(path)!r} has no digest: whether it is whole cannot be checked', stacklevel=3)
@@ -272,6 +273,10 @@ def load_backbone(path:str|Path,          # checkpoint of a run, or a published 
                   backbone:str|None=None, # of a published file: key of BACKBONES; None: recognised
                  )->tuple[nn.Module, Recipe]: # in eval mode; images (n, 3, h, w) in -1..1 -> (n, embedding_size)
     "The trained backbone of a file, and its recipe"
+    if not Path(path).is_file():
+        what = 'is a folder' if Path(path).is_dir() else 'does not exist'
+        raise FileNotFoundError(f'checkpoint {str(path)!r} {what}. '
+                                'Valid: a .safetensors file written by a run, or published weights')
     if is_published(path):
         network, shape = load_published(path, backbone)
         return network.to(device).eval(), Recipe(**shape._asdict())

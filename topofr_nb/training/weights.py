@@ -20,6 +20,7 @@ from safetensors.torch import load_file, safe_open
 from torch import nn
 
 from ..core import one_of
+from ..files import file_kind, why_no_safetensors
 from ..models import BACKBONES, create_backbone
 
 # %% ../../nbs/60_training/11_weights.ipynb #f3e35f5b
@@ -37,7 +38,9 @@ def read_torch_file(path:str|Path): # content of the file, usually a dict
                          'Valid: a state_dict, as from torch.save(model.state_dict(), path)') from error
     except (RuntimeError, EOFError, zipfile.BadZipFile, ValueError, OSError) as error:
         if getattr(error, 'filename', None): raise # not there, or not to be read
-        raise ValueError(f'{str(path)!r} is not a whole torch file: {str(error).split(". ")[0]}') from error
+        why = str(error).split('. ')[0] if zipfile.is_zipfile(path) else 'it is cut off or damaged'
+        raise ValueError(f'{str(path)!r} is not a whole torch file: {why}. '
+                         'Valid: the file as it was published') from error
 
 # %% ../../nbs/60_training/11_weights.ipynb #59d9686c
 def is_published(path:str|Path)->bool:
@@ -53,13 +56,14 @@ def is_published(path:str|Path)->bool:
 def read_weights(path:str|Path): # content of the file, usually a dict
     "What a `.pth` or `.safetensors` holds; a ValueError names the file"
     path = Path(path)
-    if path.suffix == '.onnx':
+    if path.suffix == '.onnx' or file_kind(path) == 'an ONNX graph':
         raise ValueError(f'{str(path)!r} is an ONNX graph: it can be scored, but not trained, because the exporter '
                          'folded its weights together. Valid: the .pth or .safetensors that it was made from')
     if is_torch_file(path): return read_torch_file(path)
     try: return load_file(path)
     except SafetensorError as error:
-        raise ValueError(f'{str(path)!r} is neither a torch file nor safetensors: {error}') from error
+        raise ValueError(f'{str(path)!r} is neither a torch file nor whole safetensors: {why_no_safetensors(path)}. '
+                         'Valid: published weights as .pth or .safetensors') from error
 
 # %% ../../nbs/60_training/11_weights.ipynb #c835af0d
 ENTRIES = ('state_dict', 'state_dict_backbone', 'model_state_dict', 'model', 'backbone', 'net', 'network', 'encoder')
