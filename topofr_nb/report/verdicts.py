@@ -388,7 +388,10 @@ def of_experiments(*names:str,        # keys of EXPERIMENTS
                   )->list[Judgement]: # in all regimes; corrected together with all claims of their tables
     "The claims that some experiments test"
     for name in names: one_of('experiment', name, EXPERIMENTS)
-    return [x for x in judge(None, REGIMES, ledger) if x.claim.experiment in names]
+    claims = read_claims()
+    tables = {(claim.paper, claim.place) for claim in claims if claim.experiment in names}
+    families = [claim for claim in claims if (claim.paper, claim.place) in tables]
+    return [x for x in judge(families, REGIMES, ledger) if x.claim.experiment in names]
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #fbabfcd3
 SILENT = (UNTESTABLE, UNFINISHED) # nothing is said about the claim itself
