@@ -1,7 +1,7 @@
 """The same recipe by 1, 2, 3 and 4 processes: the same losses, the same weights, one sentence for an error, no step lost to a kill.
 
 Processes are forked from one interpreter (`many.py`), meet through gloo and train a tiny net on a few drawn people.
-PROCESS_KILLS sets the number of kills under torchrun (default 1).
+PROCESS_KILLS sets the number of kills under torchrun (default 1), TORCHRUN_CASES that of bad inputs that torchrun gets (default 1 of 8).
 """
 import json
 import os
@@ -222,11 +222,50 @@ def other_torch():
     except BaseException as error: return f"{type(error).__name__}: {error}"
 
 
-def torchrun(values, restarts):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "3", "--max-restarts", str(restarts),
-               "-m", "topofr_nb.training"]
+def torchrun(values, restarts=0, processes=3, program=("-m", "topofr_nb.training")):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes),
+               "--max-restarts", str(restarts), *program]
     options = [part for name, value in values.items() for part in (f"--{name}", str(value))]
     return subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=root)
+
+
+told = {  # kind of bad input: processes, values of the recipe, what is done before training, the sentence
+    "recipes": (2, {}, "if rank == 1: sys.argv += ['--lr', '0.5']", r"ValueError: process 1 on \S+ has lr = 0.5, process 0 on \S+ has 0.02;.*"),
+    "version": (2, {}, "if rank == 1: torch.__version__ = '0.1'", r"ValueError: process 1 on \S+ has torch = '0.1', process 0 .*"),
+    "batch": (2, dict(batch_size=3), "", r"ValueError: batch_size = 3 is too small for 2 processes.*"),
+    "people": (3, dict(identities=2, shots=12), "", r"ValueError: the training set has 2 people, fewer than the 3 processes.*"),
+    "shard": (2, {}, "", r"FileNotFoundError: checkpoint '.*' of 3 processes at step 2 lacks its shard 'head\..*-of-00003\.safetensors'.*"),
+    "folder": (2, {}, "", r"InUse: .* is in use: process \d+ of \S+ on \S+ has been .* since [\d: -]+\. Wait until .* \"kill \d+\".*"),
+    "weights": (2, dict(embedding_size=8), "", r"ValueError: weights '.*' are of tiny with 16 numbers .* this recipe trains tiny with 8 .*"),
+    "option": (2, dict(bakbone="r50"), "", r"ValueError: unrecognized arguments: --bakbone.*"),
+}
+asked = int(os.environ.get("TORCHRUN_CASES", 1))
+
+
+@pytest.mark.parametrize("name", list(told)[:asked])
+def test_bad_input_under_torchrun(name, tmp_path):
+    "One sentence from process 0, first of all and as the root cause that torchrun names at the end of its own page"
+    from topofr_nb.files import FolderLock
+    from topofr_nb.training.launch import said_of_run
+    processes, values, twist, sentence = told[name]
+    first = job(tmp_path, "run", 3, dict(max_steps=2))
+    if name in ("shard", "folder", "weights"):
+        assert run_jobs([first], tmp_path) == [[0, 0, 0]], said(first, 0)
+        (run_folder(first) / "scores.json").unlink()
+    if name == "weights": values = {**values, "weights": str(run_folder(first))}
+    if name == "shard":
+        for shard in run_folder(first).glob("head.*1-of-00003*"): shard.unlink()
+    program = tmp_path / "program.py"
+    program.write_text(f"import os, sys, torch\nrank = int(os.environ['RANK'])\n{twist}\n"
+                       "from topofr_nb.training.__main__ import main\nmain()\n")
+    with FolderLock(run_folder(first) if name == "folder" else tmp_path / "other"):
+        process = torchrun({**first["values"], **values}, processes=processes, program=[str(program)])
+        out, err = process.communicate(timeout=300)
+    lines = err.strip().splitlines()
+    assert process.returncode == 1 and out == "", err
+    own, = [line for line in lines if said_of_run(line)]
+    assert re.fullmatch(sentence, own), err
+    assert lines[0] == own and lines[-2] == f"  traceback : {own}", err
 
 
 def workers(parent):

@@ -59,7 +59,7 @@ class Follower:
 # %% ../../nbs/60_training/38_launch.ipynb #15a593de
 KINDS = TOLD | {kind.__name__: kind for kind in (LostProcess, NothingLearned)}
 _OWN_WORDS = re.compile(r'[WEIF]\d{4} |Traceback|\s|=|-{3}|torch\.distributed|Root Cause|Failures|'
-                        r'Setting OMP|\[rank|\*{3}|$')
+                        r'Setting OMP|\[rank|\*{3}|\S+ FAILED$|\[\d+\]:$|$')
 
 def said_of_run(line:str)->bool:
     "Whether a line is about the run, and not torchrun's"

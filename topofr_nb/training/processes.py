@@ -178,7 +178,7 @@ def naming_lost():
         with Signals(): lost = lost_processes() # torchrun ends the living at once; this takes a few seconds
         if not lost: raise
         first = min(set(range(world()[1])) - set(lost), default=0)
-        if world()[0] != first: raise Elsewhere from None
+        if world()[0] != first: raise Elsewhere(after=False) from None
         raise LostProcess(lost_sentence(lost)) from None
 
 # %% ../../nbs/60_training/36_processes.ipynb #c67f7e68
@@ -206,7 +206,11 @@ def agree(*numbers:int)->tuple[int, ...]:
 # %% ../../nbs/60_training/36_processes.ipynb #404a91a5
 class Elsewhere(SystemExit):
     "Process 0 tells what happened; this one leaves with a failure and without a word"
-    def __init__(self, code:int=1): super().__init__(code)
+    def __init__(self, code:int=1, # exit status
+                 after:bool=True,  # whether it should leave after process 0
+                ):
+        super().__init__(code)
+        self.after = after
 
 TOLD = {kind.__name__: kind for kind in (BadImage, InUse, NonFiniteLoss, NonFiniteWeights, FileNotFoundError, OSError,
                                          ImportError, RuntimeError, ValueError)}
