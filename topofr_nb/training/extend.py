@@ -9,7 +9,7 @@ __all__ = ['SCHEDULE', 'FREE', 'read_parent', 'check_parent', 'going_on']
 import dataclasses
 from pathlib import Path
 
-from .checkpoints import load_checkpoint
+from .checkpoints import check_shards, load_checkpoint
 from .recipe import ADDED, Recipe, ScoringFields, make_recipe
 from .runs import LENGTH, PLACE, Run, read_json
 from .steps import learning_rate
@@ -27,9 +27,7 @@ def read_parent(folder:str|Path # of a run
     run = Run(folder, make_recipe(**ADDED | read_json(folder/'recipe.json')), {})
     if not run.finished:
         raise ValueError(f'extends = {str(folder)!r} is not finished; run its recipe to its end first')
-    if load_checkpoint(run.checkpoint).shards:
-        raise ValueError(f'extends = {str(folder)!r} was trained by several processes, and its shards stay with it; '
-                         f'weights = {str(folder)!r} starts a new training from it')
+    check_shards(load_checkpoint(run.checkpoint))
     return run
 
 # %% ../../nbs/60_training/31_extend.ipynb #7fa829ea

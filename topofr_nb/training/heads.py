@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['WEIGHTS_AT_ONCE', 'PairHead', 'mixface_pairs', 'MixHead', 'make_margin', 'own_first_weights', 'spread_head',
-           'make_head', 'softmax_evidence', 'spread_evidence', 'compared', 'batch_negatives', 'against_batch',
-           'pair_losses', 'refuse_pulls', 'pulled_logits', 'softmax_losses', 'spread_losses', 'head_losses']
+           'make_head', 'softmax_evidence', 'spread_evidence', 'compared', 'batch_negatives', 'method_negatives',
+           'against_batch', 'pair_losses', 'refuse_pulls', 'pulled_logits', 'softmax_losses', 'spread_losses',
+           'head_losses']
 
 # %% ../../nbs/60_training/16_heads.ipynb #42278062
 import math
@@ -159,6 +160,17 @@ def batch_negatives(features:torch.Tensor, # (n, d)
     if own: return multiple_pairs(everyone, people, whisker)[here]
     return box_whisker(in_batch_negatives(everyone, people), whisker)
 
+# %% ../../nbs/60_training/16_heads.ipynb #50f0ab7c
+def method_negatives(features:torch.Tensor, # (n, d)
+                     labels:torch.Tensor,   # (n,) int64
+                     recipe:Recipe,         # its method says which
+                     total:int=None,        # rows of the global batch; None: n in every process
+                    )->torch.Tensor|None:   # (k,) cosines; (n, k) where a sample has its own; None: class weights only
+    "The pairs of the batch that a method sets a sample's own class against"
+    kind = METHODS[recipe.method].negatives
+    if kind == 'class': return None
+    return batch_negatives(features, labels, recipe.whisker, recipe.scope, total, own=kind == 'own')
+
 # %% ../../nbs/60_training/16_heads.ipynb #0e0d2164
 def against_batch(logits:torch.Tensor,    # (n, C) with the margin, scaled
                   targets:torch.Tensor,   # (n,) columns of the true identities
@@ -206,13 +218,12 @@ def softmax_losses(head:MarginHead|PartialFC,
                    recipe:Recipe,         # resolved
                   )->tuple[torch.Tensor, Callable]: # (n,) losses; () -> (entropy, target probability)
     "Losses of a softmax over class weights, negatives of the batch, or both"
-    kind = METHODS[recipe.method].negatives
-    own = kind == 'own'
-    negatives = None if kind == 'class' else batch_negatives(features, labels, recipe.whisker, own=own)
-    logits, targets = pulled_logits(head, features, labels, METHODS[recipe.method].pulls)
-    if kind in ('both', 'own'): losses = unpg_loss(logits, targets, negatives, head.margin.s)
-    elif kind == 'batch': losses = against_batch(logits, targets, negatives, head.margin.s)
-    else: losses = F.cross_entropy(logits, targets, reduction='none')
+    method = METHODS[recipe.method]
+    negatives = method_negatives(features, labels, recipe)
+    logits, targets = pulled_logits(head, features, labels, method.pulls)
+    if negatives is None: losses = F.cross_entropy(logits, targets, reduction='none')
+    elif method.negatives == 'batch': losses = against_batch(logits, targets, negatives, head.margin.s)
+    else: losses = unpg_loss(logits, targets, negatives, head.margin.s)
     losses = losses + head.margin.regulariser(features.norm(dim=1))
     if isinstance(head, MixHead): losses = losses + head.pairs(features, labels)
     return losses, lambda: softmax_evidence(logits, targets, recipe.entropy_rule)
@@ -229,10 +240,8 @@ def spread_losses(head:PartialFC,
     refuse_pulls(METHODS[recipe.method].pulls, 'several processes')
     softmax = head.softmax(features, labels, total)
     own = SpreadSoftmax(*(part[own_rows(len(softmax.target))] for part in softmax))
-    negatives = None
-    if kind != 'class':
-        pairs = batch_negatives(features, labels, recipe.whisker, recipe.scope, total, kind == 'own')
-        negatives = head.margin.s*pairs
+    pairs = method_negatives(features, labels, recipe, total)
+    negatives = None if pairs is None else head.margin.s*pairs
     if kind == 'batch': losses = softplus(negatives.logsumexp(0) - own.target) if len(negatives) else 0*own.target
     else: losses = own.losses(negatives)
     losses = losses + head.margin.regulariser(features.norm(dim=1))
@@ -252,9 +261,5 @@ def head_losses(head:nn.Module,        # from `make_head`
     if method.head == 'unified': return head(features, labels), None
     if method.head == 'softmax' and world()[1] > 1: return spread_losses(head, features, labels, recipe, total)
     if method.head == 'softmax': return softmax_losses(head, features, labels, recipe)
-    negatives = None
-    if method.negatives != 'class':
-        own = method.negatives == 'own'
-        negatives = batch_negatives(features, labels, recipe.whisker, recipe.scope, total, own)
-    out = head(features, labels, negatives)
+    out = head(features, labels, method_negatives(features, labels, recipe, total))
     return out.losses, lambda: (gather_rows(out.entropy, total), gather_rows(out.target_prob, total))
