@@ -66,7 +66,7 @@ class GroupRates:
     threshold:float                  # cosine
     far:float                        # for which it was chosen, on all pairs
     groups:dict[str, GroupErrors]
-    gap_fmr:tuple[float, float, float] # largest minus smallest, low, high
+    gap_fmr:tuple[float, float, float] # worst group minus best, low, high; low < 0: not shown by these people
     gap_fnmr:tuple[float, float, float]
     left_out:str                     # groups that are too small, and images without a value
 
@@ -75,7 +75,9 @@ class GroupRates:
         "The gaps in words"
         def said(what, gap, rate):
             worst, best = (f(self.groups, key=lambda name: rate(self.groups[name]).value) for f in (max, min))
-            return f'{what} {100*gap[0]:.2g} points ({100*gap[1]:.2g} to {100*gap[2]:.2g}) between {worst} and {best}'
+            shown = '' if gap[1] > 0 else ', so not shown by these people'
+            return (f'{what} {100*gap[0]:.2g} points ({100*gap[1]:.2g} to {100*gap[2]:.2g}{shown}) '
+                    f'between {worst} and {best}')
         fnmr = said('false non-matches', self.gap_fnmr, lambda group: group.fnmr)
         fmr = said('false matches', self.gap_fmr, lambda group: group.fmr)
         left_out = f' Not compared: {self.left_out}.' if self.left_out else ''
@@ -97,10 +99,13 @@ def _groups(values, pairs):
 
 # %% ../../nbs/50_evaluation/54_group_rates.ipynb #16672f6a
 def _errors_and_gaps(rates, threshold):
-    "A function from how often people count to (2, groups + 1): FMR and FNMR of each group, and the largest gap"
+    "A function from how often people count to (2, groups + 1): FMR and FNMR of each group, and the gap of two groups"
+    def errors(drawn): return np.array([[r.fmr(threshold, drawn), r.fnmr(threshold, drawn)] for r in rates.values()]).T
+    whole = errors(None)
+    worst, best = whole.argmax(1), whole.argmin(1) # fixed: a draw's own extremes always have a gap
     def statistic(drawn):
-        both = np.array([[r.fmr(threshold, drawn), r.fnmr(threshold, drawn)] for r in rates.values()]).T
-        return np.concatenate([both, np.ptp(both, axis=1, keepdims=True)], 1)
+        both = errors(drawn)
+        return np.column_stack([both, both[[0, 1], worst] - both[[0, 1], best]])
     return statistic
 
 # %% ../../nbs/50_evaluation/54_group_rates.ipynb #c71de87f
@@ -119,7 +124,8 @@ def group_rates(result:FolderScores,
     if threshold is None: threshold = tar_at_far(result.scores, pairs.same, [far])[0].threshold
     rows, said = _groups(values, pairs)
     if len(rows) < 2:
-        raise ValueError(f'{column} has {len(rows)} groups that can be compared ({said or "all images are in it"}). '
+        groups = 'one group' if rows else 'no groups'
+        raise ValueError(f'{column} has {groups} that can be compared ({said or "all images are in it"}). '
                          f'Valid: two or more, each with {MIN_PEOPLE} people and pairs of both kinds')
     rates = {name: ErrorRates.of(result.scores[r], pairs.kept(r, name)) for name, r in rows.items()}
     statistic = _errors_and_gaps(rates, threshold)
