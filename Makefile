@@ -49,7 +49,7 @@ install: .venv/.installed
 	@rm .venv/.installing
 	@touch $@
 
-.venv/.installed: .venv/.locked setup.py settings.ini pyproject.toml csrc/prim.c csrc/jpeg.c csrc/__init__.py
+.venv/.installed: .venv/.locked setup.py settings.ini pyproject.toml csrc/prim.c csrc/jpeg.c csrc/products.c csrc/__init__.py
 	@$(PIP) install -q --no-deps --no-build-isolation -e .
 	@$(BIN)/python -c 'import torch, torchvision, topofr_nb' || \
 	  { echo 'torch, torchvision or topofr_nb cannot be imported: see above. To install afresh: rm -rf .venv and call make again.'; exit 1; }

@@ -13,7 +13,7 @@ settings = config["DEFAULT"]
 # Without a compiler the package installs and works: torch and Python then do the same, more slowly.
 fast = ["/O2"] if os.name == "nt" else ["-O3"]
 compiled = [Extension(f"topofr_nb.compiled.{name}", [f"csrc/{name}.c"], optional=True, py_limited_api=True, extra_compile_args=fast)
-            for name in ("prim", "jpeg")]
+            for name in ("prim", "jpeg", "products")]
 
 setup(
     name=settings["lib_name"],

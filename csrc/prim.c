@@ -1,9 +1,10 @@
 /* Prim's algorithm on dense distance matrices, with the edges ordered by (distance, u, v), u < v.
  *
- * pairs(address, matrices, n, is_double, out, check): the spanning trees of `matrices` contiguous n x n matrices at
- * `address`, as int64 (n-1, 2) each, in filtration order, written to `out`. With `check`, each matrix is first found to
- * be finite and symmetric; where one is not, the answer is False and `out` unfinished. Who owns the memory is the
- * business of the Python side. The GIL is released meanwhile.
+ * pairs(address, matrices, n, is_double, out, check, lengths): the spanning trees of `matrices` contiguous n x n matrices
+ * at `address`, as int64 (n-1, 2) each, in filtration order, written to `out`, and the distances of their edges to
+ * `lengths`, unless that is 0. With `check`, each matrix is first found to be finite and symmetric; where one is not, the
+ * answer is False and `out` unfinished. Who owns the memory is the business of the Python side. The GIL is released
+ * meanwhile.
  *
  * One pass over a row of the matrix updates each vertex's best edge into the tree and finds the shortest of each lane. A
  * vertex in the tree has the best length NaN: no comparison is true for it. The parent of a vertex is kept as a float
@@ -24,6 +25,7 @@
 #define WIDE
 #endif
 #define LANES 16
+#define FEW 256
 #define TILE 32
 #define BLOCK 128
 #if defined(__GNUC__)
@@ -80,24 +82,46 @@ static int64_t NAME##_first(const T *restrict best, const T *restrict parent, co
     return found;                                                                                                               \
 }                                                                                                                               \
                                                                                                                                 \
-static int NAME##_pairs(const T *distances, int64_t n, int64_t *out) {                                                          \
-    T shortest[LANES], *best = malloc(2*n*sizeof(T)), *parent = best + n;                                                       \
+/* Where each of a few edges belongs in the order of their lengths: counted, not sorted; 0 where two are equally long. */       \
+WIDE static int NAME##_rank(const T *restrict length, int64_t count, int64_t *restrict rank) {                                  \
+    int64_t sum = 0;                                                                                                            \
+    for (int64_t i = 0; i < count; i++) {                                                                                       \
+        T here = length[i], shorter[LANES];                                                                                     \
+        for (int l = 0; l < LANES; l++) shorter[l] = 0;                                                                         \
+        for (int64_t j = 0; j < count; j += LANES) for (int l = 0; l < LANES; l++) shorter[l] += length[j + l] < here ? 1 : 0;  \
+        for (int w = LANES/2; w; w /= 2) for (int l = 0; l < w; l++) shorter[l] += shorter[l + w];                              \
+        sum += rank[i] = (int64_t)shorter[0];                                                                                   \
+    }                                                                                                                           \
+    return sum == count*(count - 1)/2;                                                                                          \
+}                                                                                                                               \
+                                                                                                                                \
+static int NAME##_pairs(const T *restrict distances, int64_t n, int64_t *out, T *lengths) {                                     \
+    T shortest[LANES], *best = malloc((3*n + LANES)*sizeof(T)), *parent = best + n, *length = parent + n;                       \
     NAME##_edge *edges = malloc(n*sizeof(NAME##_edge));                                                                         \
-    if (!best || !edges) { free(best); free(edges); return 0; }                                                                 \
-    for (int64_t j = 0; j < n; j++) { best[j] = (T)INFINITY; parent[j] = 0; }                                                   \
-    for (int64_t k = 0, i = 0; i < n - 1; i++) {                                                                                \
+    int64_t *rank = malloc(n*sizeof(int64_t));                                                                                  \
+    int ready = best && edges && rank;                                                                                          \
+    for (int64_t j = 0; ready && j < n; j++) { best[j] = (T)INFINITY; parent[j] = 0; }                                          \
+    for (int64_t k = 0, i = 0; ready && i < n - 1; i++) {                                                                       \
         best[k] = (T)NAN;                                                                                                       \
         NAME##_relax(distances + k*n, best, parent, shortest, (T)k, n);                                                         \
         k = NAME##_first(best, parent, shortest, n);                                                                            \
         int64_t p = (int64_t)parent[k];                                                                                         \
         edges[i] = (NAME##_edge){best[k], p < k ? p : k, p < k ? k : p};                                                        \
+        length[i] = best[k];                                                                                                    \
     }                                                                                                                           \
-    qsort(edges, n - 1, sizeof(NAME##_edge), NAME##_order);                                                                     \
-    for (int64_t i = 0; i < n - 1; i++) { out[2*i] = edges[i].u; out[2*i + 1] = edges[i].v; }                                   \
-    free(best); free(edges);                                                                                                    \
-    return 1;                                                                                                                   \
+    if (ready) for (int l = 0; l < LANES; l++) length[n - 1 + l] = (T)INFINITY;                                                 \
+    if (ready && (n > FEW || !NAME##_rank(length, n - 1, rank))) {                                                              \
+        qsort(edges, n - 1, sizeof(NAME##_edge), NAME##_order);                                                                 \
+        for (int64_t i = 0; i < n - 1; i++) rank[i] = i;                                                                        \
+    }                                                                                                                           \
+    for (int64_t i = 0; ready && i < n - 1; i++) {                                                                              \
+        out[2*rank[i]] = edges[i].u;                                                                                            \
+        out[2*rank[i] + 1] = edges[i].v;                                                                                        \
+        if (lengths) lengths[rank[i]] = edges[i].length;                                                                        \
+    }                                                                                                                           \
+    free(best); free(edges); free(rank);                                                                                        \
+    return ready;                                                                                                               \
 }                                                                                                                               \
-                                                                                                                                \
 /* Tile by tile, so that the mirror image of a tile is still in the cache; the next two are on their way meanwhile. In */       \
 /* blocks of tiles, which meet few pages of memory. */                                                                          \
 WIDE static int NAME##_tile(const T *restrict distances, int64_t n, int64_t i, int64_t j) {                                     \
@@ -129,17 +153,19 @@ FOR_TYPE(double, DBL_MAX, fabs, double)
 enum { GOOD, IRREGULAR, NO_MEMORY };
 
 static PyObject *pairs(PyObject *self, PyObject *args) {
-    unsigned long long address, out;
+    unsigned long long address, out, lengths = 0;
     Py_ssize_t matrices, n;
     int is_double, check = 0, state = GOOD;
-    if (!PyArg_ParseTuple(args, "KnnpK|p", &address, &matrices, &n, &is_double, &out, &check)) return NULL;
+    if (!PyArg_ParseTuple(args, "KnnpK|pK", &address, &matrices, &n, &is_double, &out, &check, &lengths)) return NULL;
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t i = 0; i < matrices && state == GOOD; i++) {
         const double *wide = (const double *)(uintptr_t)address + i*n*n;
         const float *narrow = (const float *)(uintptr_t)address + i*n*n;
         int64_t *to = (int64_t *)(uintptr_t)out + i*2*(n - 1);
+        double *long_wide = lengths ? (double *)(uintptr_t)lengths + i*(n - 1) : NULL;
+        float *long_narrow = lengths ? (float *)(uintptr_t)lengths + i*(n - 1) : NULL;
         if (check && !(is_double ? double_regular(wide, n) : float_regular(narrow, n))) state = IRREGULAR;
-        else if (n > 1 && !(is_double ? double_pairs(wide, n, to) : float_pairs(narrow, n, to))) state = NO_MEMORY;
+        else if (n > 1 && !(is_double ? double_pairs(wide, n, to, long_wide) : float_pairs(narrow, n, to, long_narrow))) state = NO_MEMORY;
     }
     Py_END_ALLOW_THREADS
     if (state == NO_MEMORY) return PyErr_NoMemory();
@@ -147,7 +173,7 @@ static PyObject *pairs(PyObject *self, PyObject *args) {
 }
 
 static PyMethodDef methods[] = {
-    {"pairs", pairs, METH_VARARGS, "pairs(address, matrices, n, is_double, out, check=False): spanning trees, int64 (matrices, n-1, 2) at `out`; "
+    {"pairs", pairs, METH_VARARGS, "pairs(address, matrices, n, is_double, out, check=False, lengths=0): spanning trees, int64 (matrices, n-1, 2) at `out`; "
                                    "False where a matrix is checked and not finite and symmetric"},
     {NULL, NULL, 0, NULL},
 };

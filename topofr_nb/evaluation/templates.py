@@ -20,6 +20,7 @@ from ..data.protocols.templates import TemplateSet
 from .embed import Embedder, finite_features, unit_features
 from .results import Rate, Result, binomial_interval, find_doubt
 from .verification import TarAtFar, tar_at_far
+from ..products import products_run_on, row_dots
 
 # %% ../../nbs/50_evaluation/40_templates.ipynb #c1e44db5
 def _per_image(what, values, n, kinds='iu'):
@@ -118,6 +119,7 @@ def _dots(features, side, a, b):
 # %% ../../nbs/50_evaluation/40_templates.ipynb #da003873
 def _block_scores(features, a, b):
     "Dot products of rows `a` and `b`, tile by tile of the second"
+    if products_run_on(features) and 10*len(a) < len(features)**2: return row_dots(features, a, b)
     tile, found = b//TILE, torch.empty(len(a), dtype=features.dtype)
     order = _packed_order(tile*len(features) + a)
     a, b, edges = a[order], b[order]%TILE, np.searchsorted(tile[order], np.arange(tile.max() + 2))

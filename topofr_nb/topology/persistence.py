@@ -11,7 +11,7 @@ import math
 
 import torch
 
-from .prim import prim_edges, prim_runs_on
+from .prim import prim_edges, prim_runs_on, prim_tree
 
 # %% ../../nbs/30_topology/10_persistence.ipynb #194e2fb4
 def _rescale(x, norms):
@@ -228,8 +228,12 @@ def h0_deaths(distances:torch.Tensor, # (n, n) or (b, n, n) symmetric and finite
               check:bool=True,        # as in `h0_pairs`
              )->torch.Tensor:         # (n-1,) or (b, n-1) ascending, float32 or float64
     "H0 death times: the lengths of the spanning trees' edges, differentiable in `distances`"
-    place = torch.as_tensor(distances).ndim
-    pairs, batch = _tree_and_distances(distance_batch(distances), place, check)
+    distances = torch.as_tensor(distances)
+    place = distances.ndim
+    batch = distance_batch(distances)
+    free = not batch.requires_grad and prim_runs_on(batch)
+    if free and (tree := prim_tree(batch, check)) is not None: return tree[1] if place == 3 else tree[1][0]
+    pairs, batch = _tree_and_distances(batch, place, check)
     u, v = pairs.unbind(-1)
     deaths = batch.flatten(1).gather(1, u*batch.shape[-1] + v)
     return deaths if place == 3 else deaths[0]
