@@ -177,6 +177,9 @@ static PyMethodDef methods[] = {
                                    "False where a matrix is checked and not finite and symmetric"},
     {NULL, NULL, 0, NULL},
 };
-static PyModuleDef_Slot slots[] = {{0, NULL}};
+/* Raised here and in 05_prim.ipynb when the calls change; 1 had no lengths */
+static int interface(PyObject *module) { return PyModule_AddIntConstant(module, "INTERFACE", 2); }
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, interface}, {0, NULL}};
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "prim", "Prim's algorithm on dense distance matrices", 0, methods, slots, NULL, NULL, NULL};
 PyMODINIT_FUNC PyInit_prim(void) { return PyModuleDef_Init(&module); }
