@@ -129,7 +129,8 @@ def score_search(features:torch.Tensor,       # (n, d) of any length
     n, searches = len(split.inside), len(split.mated)
     rates = [people_rate(*values, n, searches) for values in zip(statistic(None), low, high)]
     tpir = {f: Rate(*[np.nan]*3, searches) for f in fpirs} | dict(zip(fine, rates[len(ranks):]))
-    how = f'{len(split.gallery)} images of {n} people enrolled'
+    images = '1 image' if len(split.gallery) == 1 else f'{len(split.gallery)} images'
+    how = f'{images} of {"1 person" if n == 1 else f"{n} people"} enrolled'
     return SearchScores(dict(zip(ranks, rates)), tpir, {f: fpir_threshold(errors, f) for f in fpirs}, n, searches,
                         len(split.nonmated), how)
 

@@ -208,6 +208,7 @@ def _wrong_fact(facts):
         if name not in facts: return f'it lacks {name}'
         if not isinstance(facts[name], kind) or facts[name] is True: return f'{name} = {facts[name]!r}'
     names = facts['names']
+    if facts['precision'] not in STORED: return f'precision = {facts["precision"]!r}'
     if not all(isinstance(name, str) for name in names): return f'names = {names!r}'
     if len(set(names)) < len(names): return 'a name is there twice'
     whole = all(type(count) is int and count > 0 for count in facts['counts'])

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from .calibration import Calibration, calibrate
-from .embed import Embedder
+from .embed import FLIPS, Embedder
 from .folder_scores import FolderScores
 from .people import ErrorRates, over_people, people_rate
 from .results import Rate
@@ -140,7 +140,8 @@ def _wrong_field(values):
         elif field.type is float: fits = number(value)
         else: fits = type(value) is field.type
         if not fits: return field.name
-    return None if abs(values['value']) <= 1 + 1e-3 else 'value' # a cosine, and no NaN
+    if not abs(values['value']) <= 1 + 1e-3: return 'value' # no cosine, or NaN
+    return None if values['flip'] in FLIPS else 'flip'
 
 # %% ../../nbs/50_evaluation/59_threshold.ipynb #b2ec61f0
 def load_threshold(path:str|Path # the .json file

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from ..core import one_of
 from ..data.align import TEMPLATE, check_landmarks, read_landmarks, similarity_transform, warp
 from ..data.lists import first_few, numbered_rows
-from ..files import file_digest
+from ..files import ONNX_GRAPH, OTHER_FILE, file_digest, file_kind
 
 # %% ../../nbs/75_own/10_detect.ipynb #f4ba97e5
 @dataclass(frozen=True, eq=False)
@@ -124,6 +124,11 @@ def _missing(engine):
     name = dict(onnxruntime='onnxruntime', opencv='opencv-python-headless')[engine]
     return ImportError(f'{name} is not installed. Valid: pip install topofr_nb[detect]')
 
+def _unread(path, engine):
+    "Why an engine cannot read a file, in words"
+    kind = file_kind(path)
+    return f'{engine} cannot read it as a network' if kind in (ONNX_GRAPH, OTHER_FILE) else f'it is {kind}'
+
 def _refuse(path, why):
     return ValueError(f'{path} is no YuNet detector: {why}. Valid: YuNet as ONNX (outputs {first_few(OUTPUTS, 3)}), '
                       'any callable image -> five points, or a list of landmarks')
@@ -137,7 +142,7 @@ def _run_onnxruntime(path):
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
     try: session = onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
-    except Exception as error: raise _refuse(path, 'onnxruntime cannot read it as a network') from error
+    except Exception as error: raise _refuse(path, _unread(path, 'onnxruntime')) from error
     names = [output.name for output in session.get_outputs()]
     if set(names) != set(OUTPUTS): raise _refuse(path, f'its outputs are {first_few(names, 3)}')
     entry = session.get_inputs()[0]
@@ -150,7 +155,7 @@ def _run_opencv(path):
     try: import cv2
     except ImportError as error: raise _missing('opencv') from error
     try: network = cv2.dnn.readNetFromONNX(str(path))
-    except cv2.error as error: raise _refuse(path, 'OpenCV cannot read it as a network') from error
+    except cv2.error as error: raise _refuse(path, _unread(path, 'OpenCV')) from error
     names = network.getUnconnectedOutLayersNames()
     if set(names) != set(OUTPUTS): raise _refuse(path, f'its outputs are {first_few(names, 3)}')
     def run(x):
@@ -354,6 +359,7 @@ def open_detector(what,         # path of YuNet's .onnx or of a list of landmark
         raise ValueError(f'detector = {what!r} is neither a path nor a callable. Valid: the path of YuNet as .onnx, '
                          'a list of landmarks (.csv, .txt), or a function image -> five points')
     ending = Path(what).suffix.lower()
+    if Path(what).is_dir(): raise ValueError(f'detector {what} is a folder. Valid: a file, .onnx, .csv or .txt')
     if ending in ('.csv', '.txt'): return ListedFaces(what)
     if ending == '.onnx': return YuNet(what, **options)
     raise ValueError(f'detector {what} ends in {ending or "nothing"!r}. '
