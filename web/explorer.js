@@ -1,8 +1,12 @@
-// An explorer in a browser: controls, a picture, a status line. The picture is SVG text that the kernel (or a page of
-// precomputed frames) sends; here it is only placed, and what a hand does is sent back. At most one request is under way:
-// while the answer is awaited, later moves are merged into one.
+// Controls, a picture, a status line. The picture is SVG text that the kernel (or a page of precomputed frames) sends; here it
+// is placed, and what a hand does is sent back. One request is under way at most; later moves wait, merged into one.
 
 let count = 0;
+
+// The name of a setting, as the kernel rounds: a picture depends on the values alone.
+function keyOf(values) {
+  return JSON.stringify(Object.entries(values).sort(), (_, value) => typeof value === "number" ? Math.round(value * 1e9) : value);
+}
 
 function shown(spec, value) {
   if (spec.options) return spec.options[value] ?? value;
@@ -10,8 +14,8 @@ function shown(spec, value) {
   return Number(value).toFixed(digits);
 }
 
-// One control: a label, a native input that the keyboard moves, and the value in text. `changed` is called with each move.
-function control(spec, changed) {
+// A label, a native input that the keyboard moves, and the value. A move calls `changed`, the keyboard at a slider `near`.
+function control(spec, changed, near) {
   const id = `explorer-${unique}-${count++}`;
   const text = element("output", { for: id });
   let input;
@@ -23,7 +27,11 @@ function control(spec, changed) {
     input.addEventListener("change", () => changed(input.checked));
   } else {
     input = element("input", { id, type: "range", min: spec.low, max: spec.high, step: spec.step });
-    input.addEventListener("input", () => { show(Number(input.value)); changed(Number(input.value)); });
+    let keys = false;
+    input.addEventListener("keydown", () => { keys = true; });
+    input.addEventListener("pointerdown", () => { keys = false; });
+    input.addEventListener("focus", () => { if (input.matches(":focus-visible")) near(); });
+    input.addEventListener("input", () => { show(Number(input.value)); changed(Number(input.value), keys); });
   }
   function show(value) {
     if (spec.kind === "toggle") { input.checked = value; return; }
@@ -40,23 +48,38 @@ function render({ model, el }) {
   const view = element("div", { class: "explorer-view" });
   const status = element("div", { class: "explorer-status", role: "status", "aria-live": "polite" });
   const form = element("div", { class: "explorer-controls" });
+  const kept = new Map(); // pictures by the name of their setting
+  let seen, painted; // name and text of what is seen
+  let pending = null; // chosen, not answered yet
   let waiting = false;
   let later = null;
 
+  function settle() {
+    if (later) { const next = later; later = null; next(); } else { pending = null; showValues(); }
+  }
+
   function send(name, value) {
     if (waiting) { later = () => send(name, value); return; }
+    if (name === "values" && keyOf(value) === keyOf(model.get("values"))) { settle(); return; } // back where it was
     waiting = true;
     model.set(name, value);
     model.save_changes();
   }
 
-  const values = () => ({ ...(pending ?? model.get("values")) });
-  let pending = null;
+  function move(name, value, keys) {
+    pending = { ...(pending ?? model.get("values")), [name]: value };
+    const key = keyOf(pending);
+    const frame = kept.get(key);
+    if (frame) paint(frame, key, `${model.get("frame")}.${count++}`);
+    model.set("by_key", keys);
+    send("values", pending);
+  }
+
   const controls = {};
   for (const spec of model.get("controls")) {
-    if (spec.kind === "kept") continue; // moved by clicks alone
-    controls[spec.name] = control(spec, (value) => { pending = { ...values(), [spec.name]: value }; send("values", pending); });
-    form.append(controls[spec.name].row);
+    if (spec.kind === "kept") continue; // for clicks
+    const made = control(spec, (value, keys) => move(spec.name, value, !!keys), () => model.send?.({ near: spec.name }));
+    form.append((controls[spec.name] = made).row);
   }
 
   function showValues() {
@@ -64,8 +87,8 @@ function render({ model, el }) {
     for (const [name, value] of Object.entries(model.get("values"))) controls[name]?.show(value);
   }
 
-  // Marks that can be clicked are one stop of the tab key; arrows go from one to the next.
-  let current = null; // key of the mark that has or had the focus
+  // Marks to click are one stop of the tab key; arrows go from one to the next.
+  let current = null; // key of the mark with the focus
 
   function offerHits(focus) {
     const hits = [...view.querySelectorAll(".hit")];
@@ -82,14 +105,31 @@ function render({ model, el }) {
     if (focus) chosen.focus();
   }
 
+  function paint(frame, key, number) {
+    if (frame.picture !== painted) {
+      const focus = view.contains(document.activeElement);
+      view.innerHTML = painted = frame.picture;
+      offerHits(focus);
+    }
+    status.textContent = frame.status;
+    seen = key;
+    el.dataset.frame = number;
+  }
+
+  function keep(key, frame) {
+    kept.set(key, frame);
+    if (kept.size > 100) kept.delete(kept.keys().next().value);
+  }
+
+  // The kernel has drawn; shown, unless a hand went on to a picture that was here.
   function draw() {
-    const focus = view.contains(document.activeElement);
-    view.innerHTML = model.get("picture");
-    offerHits(focus);
-    status.textContent = model.get("status");
-    el.dataset.frame = model.get("frame");
+    const key = keyOf(model.get("values"));
+    const frame = { picture: model.get("picture"), status: model.get("status") };
+    const same = key === seen && frame.picture === painted && frame.status === status.textContent;
+    if (model.get("lasting") !== false) keep(key, frame);
+    if (!same && (key === seen || !pending || keyOf(pending) !== seen)) paint(frame, key, model.get("frame"));
     waiting = false;
-    if (later) { const next = later; later = null; next(); } else { pending = null; showValues(); }
+    settle();
   }
 
   function place(event) {
@@ -126,8 +166,9 @@ function render({ model, el }) {
   });
 
   model.on("change:frame", draw);
+  model.on("msg:custom", (sent) => { if (sent.forget) kept.clear(); else keep(keyOf(sent.values), sent); });
   el.classList.add("explorer");
-  if (form.children.length > 8) form.classList.add("explorer-many"); // short sliders, so that all fit above the picture
+  if (form.children.length > 8) form.classList.add("explorer-many");
   el.append(form, view, status);
   draw();
 }

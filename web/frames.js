@@ -27,7 +27,7 @@ function take(values) {
 const model = {
   get: (name) => held[name],
   set: (name, value) => { held[name] = value; held.changed = name; },
-  on: (name, listener) => { listeners.push(listener); },
+  on: (name, listener) => { if (name === "change:frame") listeners.push(listener); },
   save_changes() {
     const clicked = held.changed === "event" && held.event.kind === "click";
     const jump = clicked ? frameOf(held.values)?.[2][held.event.key] : null;
