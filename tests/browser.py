@@ -103,16 +103,18 @@ timed = """([explorer]) => {
 
 
 def latencies(page, explorer, presses=8):
-    "Milliseconds from a key press on the first slider to the painted picture, sorted"
+    "Milliseconds from a key press on the first slider to the painted picture, sorted; every press asks for a new picture"
     page.evaluate(timed, [explorer.element_handle()])
     slider = explorer.locator("input[type=range]").first
     slider.focus()
-    ways = ["ArrowRight", "ArrowLeft"]
-    if slider.input_value() == slider.get_attribute("max"): ways.reverse()
+    value, low, high, step = [float(slider.evaluate(f"(input) => input.{name}")) for name in ("value", "min", "max", "step")]
+    key = "ArrowRight" if high - value > value - low else "ArrowLeft"
+    back = {"ArrowRight": "ArrowLeft", "ArrowLeft": "ArrowRight"}[key]
+    room = max(high - value, value - low) / step
     for i in range(presses):
-        page.keyboard.press(ways[i % 2])
+        page.keyboard.press(key if i < room - 0.5 or i % 2 else back)
         page.wait_for_function("(count) => window.latencies.length >= count", arg=i + 1, timeout=30_000)
-        page.wait_for_timeout(60)
+        page.wait_for_timeout(100)
     return sorted(page.evaluate("() => window.latencies"))[:presses]
 
 
