@@ -148,10 +148,10 @@ class Findings:
     @property
     def sentence(self)->str:
         parts = [f'{len(self.exclude)} of {len(self.names):,} images are on the list to leave out',
-                 f'{sum(map(len, self.copies))} images in {len(self.copies)} groups of copies, '
+                 f'{sum(map(len, self.copies))} images that have a copy (groups: {len(self.copies)}), '
                  f'{len(self.two_names)} of them under two names',
-                 f'{int(self.table.suspect.sum())} look more like somebody else',
-                 f'{len(self.alike)} pairs of people look like one person']
+                 f'more like somebody else: {int(self.table.suspect.sum())}',
+                 f'pairs of people who look like one person: {len(self.alike)}']
         pairs = [f'{a} and {b}' for a, b in zip(self.alike.a, self.alike.b)]
         if pairs: parts[-1] += f' ({first_few(pairs, 3)})'
         return '; '.join(parts) + '.'

@@ -133,5 +133,5 @@ def say_set(table:pd.DataFrame # from `look`
     if 'eyes' in table and table.eyes.notna().any():
         parts.append(f'eyes {table.eyes.quantile(.05):.0f} to {table.eyes.quantile(.95):.0f} pixels apart in the '
                      f'photographs, {int((table.yaw.abs() > 30).sum())} heads turned by more than 30 degrees')
-    parts.append(f'{int((table.suspicion > 0).sum())} images look more like somebody else')
+    parts.append(f'images more like somebody else than like their own person: {int((table.suspicion > 0).sum())}')
     return '; '.join(parts) + '.'
