@@ -19,6 +19,7 @@ python_maximum_signature_line_length = 88
 toc_object_entries_show_parents = "hide"
 show_warning_types = True
 
+nb_render_markdown_format = "myst"  # tables in outputs too
 nb_execution_mode = "off"
 nb_ipywidgets_js = {}
 nb_output_stderr = "show"
