@@ -432,7 +432,8 @@ def findings_table(judgements:Sequence[Judgement]|None=None, # None: all claims 
     return '\n'.join(['| ' + ' | '.join(head) + ' |', '|---'*len(head) + '|', *lines])
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #8f75084a
-MAIN = ('t3-all-3', 't3-p-r-3', 't2-arcface-3', 't4-arcface', 'fig7-bottleneck', 't7-sde-arcface-3',
+MAIN = ('t3-all-3', 't3-all-accuracy', 't3-p-r-3', 't2-arcface-3', 't4-arcface',
+        'fig7-bottleneck', 't7-sde-arcface-3',
         'unpg-head-3', 'unpg-filter-3', 'unpg-accuracy', 'gif-pfc3-600', 'gif-pfc3-5000', 'gif-slope',
         'rivals-isa-3', 'cross-u-3')
 
