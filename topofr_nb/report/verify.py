@@ -96,6 +96,7 @@ def compare_rows(then:Row, now:Row,
 def coder_of(row:Row, **place # out_dir, cache
             )->Recipe|None:   # None: no experiment trains the network that the row's codes come from
     "The recipe of the network that codes a row's identities"
+    if row.recipe.get('codes') in (None, 'pixels', 'random', 'factors'): return None
     known = [find_experiment(name, regime) for name in EXPERIMENTS for regime in REGIMES
              if regime != 'real' or name not in SYNTHETIC_ONLY]
     coders = [grid.warm_recipe(variant, seed, **place)
@@ -109,7 +110,7 @@ def recipe_again(row:Row, coder:Recipe|None=None, # from `coder_of`
     "The recipe of a row with its files where they are on this machine"
     fields = dict(row.recipe)
     if coder: fields |= dict(codes=str(warm_checkpoint(coder)))
-    for name in () if coder else ('codes', 'weights'):
+    for name in ('weights',) if coder else ('codes', 'weights'):
         if fields.get(name) not in (None, 'pixels', 'random', 'factors'):
             raise ValueError(f'{name} come from the run {fields[name]}, which no experiment trains today')
     if fields.get('data', 'synthetic') != 'synthetic':
