@@ -30,10 +30,10 @@ class CodedPeople:
     def codes(self)->torch.Tensor: return self.table.codes # (m, l)
 
 # %% ../../nbs/85_explore/45_code_walk.ipynb #725bfee8
-def drawn_people(count:int=64,      # people
-                 length:int=3,      # l
-                 vocabulary:int=4,  # v
-                 seed:int=0,
+def drawn_people(count:int=64,     # people
+                 length:int=3,     # l
+                 vocabulary:int=4, # v
+                 seed:int=0,       # whole number; the same one gives the same people and codes
                 )->CodedPeople:
     "Procedural people in frontal view, with codes from their pixels"
     plain = dict(yaw=0, pitch=0, roll=0, glasses=0, mask=0, occlusion=0, eyes_closed=0, blur=0, noise=0, jpeg=100)
@@ -60,8 +60,9 @@ def children(codes:torch.Tensor, # (m, l)
     return {(*prefix, token): count for token, count in zip(tokens.tolist(), counts.tolist())}
 
 # %% ../../nbs/85_explore/45_code_walk.ipynb #f8f4e05a
-def parting(a:torch.Tensor, b:torch.Tensor, # (l,) tokens
-           )->int:                          # 0..l; l for equal codes
+def parting(a:torch.Tensor, # (l,) tokens
+            b:torch.Tensor, # (l,) tokens of another person
+           )->int:          # 0..l; l for equal codes
     "The length of the prefix that two codes share"
     differ = (a != b).nonzero().flatten()
     return int(differ[0]) if len(differ) else len(a)

@@ -20,7 +20,7 @@ FIRST, SECOND = COLOURS[0], COLOURS[1]
 MOST_NODES = 24 # of a level: more cannot be told apart
 
 def walked(codes:torch.Tensor, # (m, l)
-           prefix:tuple,
+           prefix:tuple,       # tokens of the way so far, up to l
           )->list[dict]:       # per level: prefix -> (place across 0..1, people)
     "The nodes that are drawn"
     levels = [{(): (0.5, len(codes))}]
@@ -31,7 +31,8 @@ def walked(codes:torch.Tensor, # (m, l)
     return levels
 
 # %% ../../nbs/85_explore/50_codes_explorer.ipynb #8f9016d4
-def key_of(prefix:tuple)->str: return 'node ' + '.'.join(map(str, prefix))
+def key_of(prefix:tuple # tokens; () is the root
+          )->str: return 'node ' + '.'.join(map(str, prefix))
 
 def _ring(people, node, pair):
     "Colour of a node: whose way it is on"
@@ -61,8 +62,9 @@ def _add_level(panel, people, level, height, prefix, pair):
         add_text(panel, place, height - 0.42, f'{count}', anchor='middle')
 
 # %% ../../nbs/85_explore/50_codes_explorer.ipynb #604066e6
-def tree_panel(people:CodedPeople, prefix:tuple,
-               pair:tuple[int, int], # the two people whose ways are marked
+def tree_panel(people:CodedPeople,   # faces and their codes
+               prefix:tuple,         # tokens of the way so far
+               pair:tuple[int, int], # people whose ways are marked, blue and orange
               )->Panel:
     "The way so far, with the branches at each of its nodes; keys are prefixes"
     levels = walked(people.codes, prefix)
@@ -80,7 +82,10 @@ def tree_panel(people:CodedPeople, prefix:tuple,
 # %% ../../nbs/85_explore/50_codes_explorer.ipynb #d4dfe093
 MOST_FACES = 24
 
-def faces_panel(people:CodedPeople, prefix:tuple, pair:tuple[int, int])->Panel:
+def faces_panel(people:CodedPeople,   # faces and their codes
+                prefix:tuple,         # tokens of the node
+                pair:tuple[int, int], # people who get a frame, blue and orange
+               )->Panel:
     "Who lives below the node; a click chooses the first person"
     found = below(people.codes, prefix).tolist()
     shown = found[:MOST_FACES]
@@ -94,7 +99,9 @@ def faces_panel(people:CodedPeople, prefix:tuple, pair:tuple[int, int])->Panel:
     return panel
 
 # %% ../../nbs/85_explore/50_codes_explorer.ipynb #5fbc6f9f
-def pair_panel(people:CodedPeople, pair:tuple[int, int])->Panel:
+def pair_panel(people:CodedPeople,   # faces and their codes
+               pair:tuple[int, int], # people to compare: the upper and the lower row
+              )->Panel:
     "Two faces, and their codes under each other"
     panel = Panel((0, 1), (-1.6, 0.6), 250, 160, 'where two codes part', axes=False)
     codes = [people.codes[person] for person in pair]
@@ -111,7 +118,10 @@ def pair_panel(people:CodedPeople, pair:tuple[int, int])->Panel:
     return panel
 
 # %% ../../nbs/85_explore/50_codes_explorer.ipynb #8f19363f
-def said(people:CodedPeople, prefix:tuple, pair:tuple[int, int])->str:
+def said(people:CodedPeople,   # codes, and the vectors they were made from
+         prefix:tuple,         # tokens of the node; () is the root
+         pair:tuple[int, int], # people to compare
+        )->str:
     "Where the walk stands, and how two people compare"
     found = len(below(people.codes, prefix))
     where = f'Prefix {".".join(map(str, prefix))}' if prefix else 'At the root'
@@ -121,8 +131,9 @@ def said(people:CodedPeople, prefix:tuple, pair:tuple[int, int])->str:
     return f'{where}: {found} of {len(people)} people. {ways}; the cosine of their vectors is {alike:.2f}.'
 
 # %% ../../nbs/85_explore/50_codes_explorer.ipynb #654f91b5
-def explore_codes(people:CodedPeople,
-                  first:int=0, second:int=1, # at the start
+def explore_codes(people:CodedPeople, # faces, codes and vectors, from `drawn_people` or of your own
+                  first:int=0,        # person in blue at the start, 0..m-1
+                  second:int=1,       # person in orange at the start, 0..m-1
                  )->Explorer:
     "Clicks walk the tree, sliders choose two people; the walk begins beside the first"
     last = len(people) - 1

@@ -49,7 +49,10 @@ class Panel:
         self.axes, self.log_x, self.yticks, self.marks = axes, log_x, yticks, []
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #ae17b518
-def place(panel:Panel, x, y)->tuple[np.ndarray, np.ndarray]: # pixels from the panel's upper left corner
+def place(panel:Panel, # axes that give the scale
+          x,           # numbers in the unit of the axis, one or an array; a log axis begins at its left end
+          y,           # as many as x
+         )->tuple[np.ndarray, np.ndarray]: # pixels from the panel's upper left corner
     "Values to pixels"
     x, (left, right) = np.asarray(x, float), panel.x
     if panel.log_x: x, left, right = np.log10(np.maximum(x, left)), np.log10(left), np.log10(right)
@@ -58,10 +61,12 @@ def place(panel:Panel, x, y)->tuple[np.ndarray, np.ndarray]: # pixels from the p
     return across, panel.height - up
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #7bb03eeb
-def add_line(panel:Panel, x, y,    # (n,); NaN interrupts
-             colour:str=COLOURS[0],
-             width:float=1.5,      # pixels
-             dash:str='',          # "4 3": dashed
+def add_line(panel:Panel,           # axes that get the mark
+             x,                     # (n,) in the unit of the axis; NaN interrupts
+             y,                     # (n,); NaN interrupts
+             colour:str=COLOURS[0], # CSS colour
+             width:float=1.5,       # pixels
+             dash:str='',           # lengths of dash and gap, pixels, such as "4 3"; empty: solid
             ):
     "A line through all points"
     finite = np.isfinite(x) & np.isfinite(y)
@@ -74,10 +79,10 @@ def add_line(panel:Panel, x, y,    # (n,); NaN interrupts
     panel.marks.append(f'<path d="{"".join(steps)}" fill="none" stroke="{colour}" stroke-width="{width}"{dashed}/>')
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #7d86656e
-def add_areas(panel:Panel,
-              outlines,              # list of (k, 2) corners
-              colour:str=COLOURS[1],
-              opacity:float=0.25,    # 0..1
+def add_areas(panel:Panel,           # axes that get the mark
+              outlines,              # polygons, each (k, 2) corners in the units of the axes
+              colour:str=COLOURS[1], # CSS colour of the fill
+              opacity:float=0.25,    # share of the colour, 0..1
              ):
     "Filled polygons, such as triangles or the bars of a histogram; a dark page makes them stronger by --areas"
     paths = []
@@ -88,12 +93,12 @@ def add_areas(panel:Panel,
     panel.marks.append(f'<path d="{"".join(paths)}" {looks}/>')
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #7b891858
-def add_histogram(panel:Panel,
-                  edges,                 # (k + 1,) ascending
-                  heights,               # (k,)
-                  colour:str=COLOURS[0],
+def add_histogram(panel:Panel,           # axes that get the bars
+                  edges,                 # (k + 1,) in the unit of the x axis, ascending
+                  heights,               # (k,) upper ends in the unit of the y axis
+                  colour:str=COLOURS[0], # CSS colour of the fill
                   opacity:float=0.45,    # 0..1
-                  floor:float=0.,        # where bars begin
+                  floor:float=0.,        # height at which bars begin; lower ones are left out
                  ):
     "Bars"
     bars = zip(edges, edges[1:], heights)
@@ -101,12 +106,14 @@ def add_histogram(panel:Panel,
     add_areas(panel, corners, colour, opacity)
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #fac6bbb0
-def add_points(panel:Panel, x, y, # (n,)
-               colours=COLOURS[0], # one for all, or n
+def add_points(panel:Panel,        # axes that get the dots
+               x,                  # (n,) or one number; points that are not finite are left out
+               y,                  # (n,) or one number
+               colours=COLOURS[0], # CSS colour: one for all, or n
                size:float=4,       # radius, pixels
-               tips=None,          # n texts
+               tips=None,          # n texts, shown under the pointer
                keys=None,          # n keys: these points can be clicked
-               hollow=False,       # one for all, or n: outline only
+               hollow=False,       # bool: outline only; one for all, or n
               ):
     "Dots"
     n = len(np.atleast_1d(x))
@@ -129,12 +136,14 @@ def as_address(pixels:np.ndarray # (h, w, 3) uint8
     return 'data:image/jpeg;base64,' + base64.b64encode(file.getvalue()).decode()
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #4c243141
-def add_images(panel:Panel, x, y, # (n,) centres
-               sources,           # n data addresses, from `as_address`
-               size:float=24,     # pixels
-               tips=None,         # n texts
-               keys=None,         # n keys: these pictures can be clicked
-               frames=None,       # n colours of a frame, None for no frame
+def add_images(panel:Panel,   # axes that get the pictures
+               x,             # (n,) centres in the unit of the axis
+               y,             # (n,) centres
+               sources,       # n data addresses, from `as_address`
+               size:float=24, # side of the square, pixels
+               tips=None,     # n texts, shown under the pointer
+               keys=None,     # n keys: these pictures can be clicked
+               frames=None,   # n colours of a frame, None for no frame
               ):
     "Small pictures"
     for i, (across, up) in enumerate(zip(*place(panel, x, y))):
@@ -146,10 +155,13 @@ def add_images(panel:Panel, x, y, # (n,) centres
         panel.marks.append(f'<g{_key(keys, i)}><image {box} href="{sources[i]}">{tip}</image>{frame}</g>')
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #2427cc5d
-def add_text(panel:Panel, x:float, y:float, text:str,
-             colour:str=INK,
-             anchor:str='start', # "start", "middle" or "end"
-             size:float=11,      # pixels
+def add_text(panel:Panel,        # axes that get the text
+             x:float,            # place in the unit of the axis: where `anchor` holds the text
+             y:float,            # place of the base line
+             text:str,           # plain text: < and & are escaped
+             colour:str=INK,     # CSS colour
+             anchor:str='start', # part of the text that x holds: "start", "middle" or "end"
+             size:float=11,      # height of the font, pixels
             ):
     "A text at a place"
     across, up = place(panel, x, y)
@@ -160,7 +172,10 @@ def _text(at, text, anchor='middle', size=11, colour=INK):
     return f'<text {at} {looks} pointer-events="none">{escape(text)}</text>'
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #41cc091a
-def ticks(low:float, high:float, log:bool=False)->list[float]:
+def ticks(low:float,      # lower end of the axis; above 0 where `log`
+          high:float,     # upper end of the axis
+          log:bool=False, # powers of ten instead of about five even steps
+         )->list[float]:  # ascending, within the ends
     "Round values between two ends"
     if log:
         powers = range(int(np.ceil(np.log10(low))), int(np.floor(np.log10(high))) + 1)
@@ -172,7 +187,8 @@ def ticks(low:float, high:float, log:bool=False)->list[float]:
     return [float(f'{i*step:.12g}') + 0. for i in np.arange(first, last + 1)]
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #1af4fa3b
-def axes_text(panel:Panel)->str:
+def axes_text(panel:Panel # axes with their title; its marks are left out
+             )->str:      # SVG elements; the plot begins at (0, 0)
     "Frame, ticks and labels of a panel"
     w, h = panel.width, panel.height
     parts = [_text(f'x="{w/2}" y="-8"', panel.title, size=13)]
@@ -201,9 +217,9 @@ class Picture(str):
     def _repr_mimebundle_(self, **_): return {'text/html': image_tag(self, self.describe), 'text/plain': self.describe}
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #f6d41ac5
-def image_tag(svg:str,
+def image_tag(svg:str,      # SVG of a whole picture, such as `picture` returns
               describe:str, # alternative text
-             )->str:
+             )->str:        # HTML with the picture inside the address
     "An HTML image that holds a picture"
     address = 'data:image/svg+xml;base64,' + base64.b64encode(svg.encode()).decode()
     return f'<img alt="{escape(describe, quote=True)}" src="{address}">'

@@ -16,7 +16,8 @@ from .widget import Explorer, slider, toggle
 # %% ../../nbs/85_explore/40_faces_explorer.ipynb #2b91c21c
 TRAITS = {'skin': 'skin', 'jaw': 'jaw', 'eyes apart': 'eye_gap', 'nose length': 'nose_length'} # label: factor
 
-def person_between(first:int, second:int, # identities, 0 or more
+def person_between(first:int,             # identity at way 0, 0 or more
+                   second:int,            # identity at way 1, 0 or more
                    way:torch.Tensor,      # (n,) 0..1 from the first to the second
                    shots:torch.Tensor,    # (n,) int64
                    traits:dict|None=None, # factor -> -1..1, half its range down or up
@@ -33,10 +34,12 @@ def person_between(first:int, second:int, # identities, 0 or more
 # %% ../../nbs/85_explore/40_faces_explorer.ipynb #62462f63
 STEPS, SHOTS = 7, 5 # faces of the walk, and shots of the person
 
-def draw_people(first:int, second:int, way:float,
+def draw_people(first:int,             # identity where the walk begins, 0 or more
+                second:int,            # identity where it ends, 0 or more
+                way:float,             # place of the person in the lower row, 0 (first) .. 1 (second)
                 traits:dict|None=None, # as for `person_between`
                 image_size:int=64,     # pixels, square
-                **nuisance,
+                **nuisance,            # name=value, of `NUISANCE`, for all faces
                )->tuple[torch.Tensor, torch.Tensor]: # (STEPS, 3, h, w), (SHOTS, 3, h, w) uint8
     "The walk from one person to the other, and shots of the one at `way`"
     ways = torch.cat([torch.linspace(0, 1, STEPS), torch.full((SHOTS,), way)])
@@ -46,9 +49,9 @@ def draw_people(first:int, second:int, way:float,
     return faces[:STEPS], faces[STEPS:]
 
 # %% ../../nbs/85_explore/40_faces_explorer.ipynb #4d214402
-def row_panel(faces:torch.Tensor, # (n, 3, h, w) uint8
-              title:str,
-              tips:list[str],
+def row_panel(faces:torch.Tensor,   # (n, 3, h, w) uint8
+              title:str,            # text above the row
+              tips:list[str],       # n texts, shown under the pointer
               chosen:int|None=None, # this face gets a frame
              )->Panel:
     "Faces side by side"

@@ -40,8 +40,9 @@ def look(model:Callable,       # float (b, 3, h, w) in -1..1 -> (b, d), such as 
     return Cloud(unit_features(embed(model, images)), [int(person) for person in people], thumbnails(images))
 
 # %% ../../nbs/85_explore/60_features_explorer.ipynb #6e489b21
-def look_at_run(checkpoint,    # of a run: runs/<id>/last.safetensors
-                people:int=8, shots:int=5, # of each
+def look_at_run(checkpoint,   # of a run: runs/<id>/last.safetensors
+                people:int=8, # number of people, none of them in a small run
+                shots:int=5,  # pictures of each
                )->Cloud:
     "The features of unseen drawn faces in a trained network"
     network, recipe = load_backbone(checkpoint)
@@ -59,7 +60,7 @@ def components(features:torch.Tensor # (n, d)
 
 # %% ../../nbs/85_explore/60_features_explorer.ipynb #2c9fa757
 def umap_plane(features:torch.Tensor, # (n, d)
-               seed:int=0,
+               seed:int=0,            # whole number; the same one gives the same plane
               )->np.ndarray:          # (n, 2)
     "Neighbours in a plane; ValueError where the package is missing"
     try: from umap import UMAP
@@ -72,8 +73,8 @@ def umap_plane(features:torch.Tensor, # (n, d)
 # %% ../../nbs/85_explore/60_features_explorer.ipynb #763c90a4
 NEAREST = 6
 
-def neighbours(cloud:Cloud,
-               face:int,
+def neighbours(cloud:Cloud,               # faces and their features
+               face:int,                  # index of the face, 0..n-1
               )->list[tuple[int, float]]: # (face, cosine), the nearest first
     "The faces that a network finds most alike"
     alike = cloud.features@cloud.features[face]
@@ -82,17 +83,17 @@ def neighbours(cloud:Cloud,
     return list(zip(found.indices.tolist(), found.values.tolist()))
 
 # %% ../../nbs/85_explore/60_features_explorer.ipynb #e86370cc
-def mark(person:int,
+def mark(person:int          # label, 0 or more; the looks repeat after 12
         )->tuple[str, bool]: # colour, hollow
     "How a person is drawn"
     return COLOURS[person % 6], person % 12 >= 6
 
 # %% ../../nbs/85_explore/60_features_explorer.ipynb #aff7ea68
-def plane_panel(cloud:Cloud,
-                places:np.ndarray, # (n, 2)
-                face:int,          # chosen
+def plane_panel(cloud:Cloud,            # faces and their features
+                places:np.ndarray,      # (n, 2)
+                face:int,               # index of the chosen face, 0..n-1
                 labels:tuple[str, str], # of the axes
-                pasted:bool=False, # faces instead of dots
+                pasted:bool=False,      # faces instead of dots
                )->Panel:
     "The cloud; keys are faces; lines lead from the chosen face to its nearest neighbours"
     low, high = places.min(0), places.max(0)
@@ -109,7 +110,9 @@ def plane_panel(cloud:Cloud,
     return panel
 
 # %% ../../nbs/85_explore/60_features_explorer.ipynb #d7c6013e
-def neighbours_panel(cloud:Cloud, face:int)->Panel:
+def neighbours_panel(cloud:Cloud, # faces and their features
+                     face:int,    # index of the chosen face, 0..n-1
+                    )->Panel:
     "The chosen face and its nearest neighbours; a frame has the colour of its person"
     person = cloud.people[face]
     panel = Panel((-0.6, 2.6), (-3.7, 0.6), 230, 330, 'nearest in all dimensions', axes=False)
@@ -125,8 +128,8 @@ def neighbours_panel(cloud:Cloud, face:int)->Panel:
     return panel
 
 # %% ../../nbs/85_explore/60_features_explorer.ipynb #4ec0243f
-def explore_features(cloud:Cloud,
-                     face:int=0, # at the start
+def explore_features(cloud:Cloud,       # faces and their features, from `look` or `look_at_run`
+                     face:int=0,        # index of the chosen face at the start, 0..n-1
                      pasted:bool=False, # faces instead of dots, at the start
                     )->Explorer:
     "A click or the slider chooses a face; plane and neighbours follow"

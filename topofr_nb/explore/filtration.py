@@ -87,8 +87,8 @@ class State:
     alive: list            # per dimension (k,) bool: which bars of the diagram are alive
 
 # %% ../../nbs/85_explore/07_filtration.ipynb #c33e5f26
-def state_at(filtration:Filtration,
-             rho:float, # at least 0
+def state_at(filtration:Filtration, # cloud from `grow`
+             rho:float,             # at least 0
             )->State:
     "The beginning of the filtration, up to ρ"
     def upto(simplices, sizes): return simplices[:np.searchsorted(sizes, rho, side='right')]

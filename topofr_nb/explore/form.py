@@ -48,7 +48,7 @@ def lines_of(cell:str # text of a parameters cell
     return found
 
 # %% ../../nbs/85_explore/95_form.ipynb #76806945
-def rewritten(cell:str,
+def rewritten(cell:str,    # text of a parameters cell
               values:dict, # {name: value}; the names that stay the same may be among them
              )->str:       # text of the cell
     "The cell with other values"
@@ -72,7 +72,9 @@ def from_text(text:str,    # typed by a person
     except (ValueError, SyntaxError): return text
 
 # %% ../../nbs/85_explore/95_form.ipynb #7152655d
-def options_of(name:str, kinds:tuple)->list[str]|None: # None: any text
+def options_of(name:str,         # field of a recipe
+               kinds:tuple,      # types that it may have, from `kinds_of`
+              )->list[str]|None: # texts to choose from; None: any text
     "What can be chosen for a parameter, where that is known"
     if bool in kinds: found = ['True', 'False']
     elif set(kinds) <= {str, type(None)} and name in CHOICES: found = list(CHOICES[name])

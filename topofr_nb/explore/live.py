@@ -24,7 +24,10 @@ from ..training.watch import Stopped
 # %% ../../nbs/85_explore/08_live.ipynb #6fe8cc71
 POINTS = 150 # of a curve
 
-def thinned(steps, values, most:int=POINTS)->tuple[np.ndarray, np.ndarray]: # steps and values, at most `most` of each
+def thinned(steps,                           # (n,) ascending
+            values,                          # (n,) measure at each step
+            most:int=POINTS,                 # points that stay; fewer rows stay as they are
+           )->tuple[np.ndarray, np.ndarray]: # (k,) mean steps and (k,) mean values, k up to `most`
     "Means over neighbouring steps"
     steps, values = np.asarray(steps, float), np.asarray(values, float)
     parts = np.array_split(np.arange(len(steps)), min(most, len(steps))) if len(steps) else []
@@ -45,7 +48,8 @@ def moving(rows:list[dict] # of metrics.jsonl
     return found
 
 # %% ../../nbs/85_explore/08_live.ipynb #ee8564e5
-def ends(values)->tuple[float, float]:
+def ends(values                 # finite numbers, at least one
+        )->tuple[float, float]: # low and high, 5 % beyond the values; different even for equal values
     "The range of an axis: all values and a little air"
     low, high = min(values), max(values)
     air = 0.05*(high - low) or abs(high) or 1.
@@ -68,7 +72,8 @@ def growing_curves(rows:list[dict],  # of metrics.jsonl
     return picture([panels[i:i + 3] for i in range(0, len(panels), 3)], f'Curves of a training: {told}')
 
 # %% ../../nbs/85_explore/08_live.ipynb #d08deb7e
-def clock(seconds:float)->str:
+def clock(seconds:float # duration; below 0 counts as 0
+         )->str:        # text such as "3:07 min" or "1:02:03 h"
     "A duration as people write it"
     whole = max(round(seconds), 0)
     hours, minutes = whole//3600, whole//60 % 60
@@ -78,7 +83,9 @@ def clock(seconds:float)->str:
 RECENT = 30        # rows that the speed is taken from
 MUCH_WAITING = 0.3 # of the time, above which more workers may help
 
-def speed(rows:list[dict], batch:int)->tuple[float, float]: # images/s; share of the time spent waiting for images
+def speed(rows:list[dict],       # rows of metrics.jsonl, at least one
+          batch:int,             # images a step
+         )->tuple[float, float]: # images/s; share of the time spent waiting for images
     "How fast the last steps were"
     last = rows[-RECENT:]
     if len(last) < 2: return last[-1]['images_per_second'], last[-1].get('waited', 0.)
@@ -87,9 +94,9 @@ def speed(rows:list[dict], batch:int)->tuple[float, float]: # images/s; share of
     return images/max(passed, 1e-9), float(np.mean([row.get('waited', 0.) for row in last[1:]]))
 
 # %% ../../nbs/85_explore/08_live.ipynb #21e02bcc
-def progress_sentence(rows:list[dict],
-                      steps:int,   # of the whole run
-                      batch:int,   # images a step
+def progress_sentence(rows:list[dict], # rows of metrics.jsonl; none: it has not begun
+                      steps:int,       # of the whole run
+                      batch:int,       # images a step
                      )->str:
     "Where a training stands"
     if not rows: return 'Preparing the first step.'
@@ -115,9 +122,9 @@ def found_sentence(run:Run)->str: # finished
 LOOKS = ('--ink: var(--jp-content-font-color1, #1a1a1a); --faint: var(--jp-border-color1, #999999); '
          '--paper: var(--jp-layout-color0, #ffffff); color: var(--ink)')
 
-def view_html(sentence:str,
+def view_html(sentence:str,        # plain text; `words` in backquotes become code
               part:float,          # of the training that is done, 0..1
-              curves:Picture|None,
+              curves:Picture|None, # picture from `growing_curves`; None: no curve yet
              )->str:
     "A line, a bar and the curves"
     bar = (f'<progress max="1" value="{part:.4f}" aria-label="part of the training that is done" '

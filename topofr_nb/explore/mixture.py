@@ -16,9 +16,9 @@ from .widget import Explorer, choice, kept, slider, value_at
 from ..losses.sde import GUM, RULES, fit_gum
 
 # %% ../../nbs/85_explore/30_mixture_explorer.ipynb #b02e759e
-def drawn_entropies(easy:int, # samples with a small entropy
-                    hard:int, # samples with any entropy up to 4
-                    seed:int=0,
+def drawn_entropies(easy:int,       # samples with a small entropy
+                    hard:int,       # samples with any entropy up to 4
+                    seed:int=0,     # whole number; the same one draws the same values
                    )->torch.Tensor: # (easy + hard,) with signs
     "Signed entropies of a batch with easy and hard samples"
     generator = torch.Generator().manual_seed(seed)
@@ -27,10 +27,10 @@ def drawn_entropies(easy:int, # samples with a small entropy
     return torch.cat([near, far])
 
 # %% ../../nbs/85_explore/30_mixture_explorer.ipynb #708c4673
-def density(gum:GUM,
-            entropies:torch.Tensor, # (n,) that it was fitted to
-            rule:str,
-            at:np.ndarray,          # (k,) places
+def density(gum:GUM,                         # mixture from `fit_gum`
+            entropies:torch.Tensor,          # (n,) that it was fitted to
+            rule:str,                        # key of RULES; by "released" it was fitted to standardised entropies
+            at:np.ndarray,                   # (k,) places
            )->tuple[np.ndarray, np.ndarray]: # (k,) each
     "Densities of the easy and of the hard part"
     spread = float(entropies.std(unbiased=False)) if rule == 'released' else 1.
@@ -42,7 +42,10 @@ def density(gum:GUM,
     return easy/spread, hard/spread
 
 # %% ../../nbs/85_explore/30_mixture_explorer.ipynb #d33e51d7
-def mixture_panel(entropies:torch.Tensor, gum:GUM, rule:str)->Panel:
+def mixture_panel(entropies:torch.Tensor, # (n,) signed, nats
+                  gum:GUM,                # mixture that was fitted to them
+                  rule:str,               # key of RULES that it was fitted by
+                 )->Panel:
     "The dots, hard ones red, under the two densities"
     at = np.linspace(-5, 5, 201)
     easy, hard = density(gum, entropies, rule, at)
@@ -57,7 +60,9 @@ def mixture_panel(entropies:torch.Tensor, gum:GUM, rule:str)->Panel:
     return panel
 
 # %% ../../nbs/85_explore/30_mixture_explorer.ipynb #e839d302
-def posterior_panel(entropies:torch.Tensor, gum:GUM)->Panel:
+def posterior_panel(entropies:torch.Tensor, # (n,) signed, nats
+                    gum:GUM,                # mixture that was fitted to them
+                   )->Panel:
     "P(hard) of each sample: a function of the size of its entropy alone"
     panel = Panel((0, 5), (-0.05, 1.05), 700, 110, 'P(hard) of each sample', 'entropy, nats')
     order = entropies.abs().argsort()
@@ -68,7 +73,8 @@ def posterior_panel(entropies:torch.Tensor, gum:GUM)->Panel:
     return panel
 
 # %% ../../nbs/85_explore/30_mixture_explorer.ipynb #b48bb8de
-def fitted(gum:GUM)->str:
+def fitted(gum:GUM # mixture from `fit_gum`
+          )->str:
     "What was fitted, and how many are hard by it"
     pi, sigma2, omega = (float(value) for value in gum[:3])
     count = int((gum.hard_posterior > 0.5).sum())
@@ -76,7 +82,8 @@ def fitted(gum:GUM)->str:
             f'{count} of {len(gum.hard_posterior)} more likely hard than easy')
 
 # %% ../../nbs/85_explore/30_mixture_explorer.ipynb #eeaf3b12
-def explore_mixture(seed:int=0)->Explorer:
+def explore_mixture(seed:int=0 # whole number; the same one draws the same samples
+                   )->Explorer:
     "Draggable entropies, the number of hard samples and the rule; mixture and posterior follow"
     start = drawn_entropies(30, 10, seed)
     frame = mixture_panel(start, fit_gum(start), 'paper')

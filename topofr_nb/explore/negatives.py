@@ -40,7 +40,7 @@ def simulated_batch(people:int=200,    # C
                     images:int=64,     # n, even: two of each person in the batch
                     mislabelled:int=3, # images with the label of another person, at most n/2
                     scale:float=32.,   # s
-                    seed:int=0,
+                    seed:int=0,        # whole number; the same one draws the same batch
                    )->Batch:
     "Two images of each of n/2 people on the sphere; the first image of the first people is mislabelled"
     if images%2 or not 2 <= images <= 2*people:
@@ -93,7 +93,7 @@ def _whiskers(negatives, kept):
     return box, (float(low), float(high)), ((negatives >= low) & (negatives <= high)).numpy()
 
 # %% ../../nbs/85_explore/15_negatives.ipynb #3947381a
-def state_at(batch:Batch,
+def state_at(batch:Batch,  # similarities from `look` or `simulated_batch`
              r:float,      # whisker length in interquartile ranges, 0 or more
              margin:float, # of ArcFace, radians
              row:int,      # 0..n-1

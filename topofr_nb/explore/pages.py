@@ -50,22 +50,26 @@ def persistence_page(folder)->Prepared: # folder of the small runs, which this p
     return Prepared(explorer, dict(rho=np.linspace(0, top, 21).tolist()))
 
 # %% ../../nbs/85_explore/90_pages.ipynb #7358ca6f
-def unpg_page(folder)->Prepared:
+def unpg_page(folder # folder of the small runs, which this page does not need
+             )->Prepared:
     "A mislabelled image and two others"
     return Prepared(explore_unpg(simulated_batch()), dict(r=[0, 1, 1.5, 3], margin=[0, 0.5], row=[0, 7]))
 
 # %% ../../nbs/85_explore/90_pages.ipynb #2e1943df
-def mixture_page(folder)->Prepared:
+def mixture_page(folder # folder of the small runs, which this page does not need
+                )->Prepared:
     "The three rules"
     return Prepared(explore_mixture(), dict(hard=list(range(0, 31, 5)), rule=list(RULES)))
 
 # %% ../../nbs/85_explore/90_pages.ipynb #e374eaf0
-def faces_page(folder)->Prepared:
+def faces_page(folder # folder of the small runs, which this page does not need
+              )->Prepared:
     "The way between two people, seen from five sides"
     return Prepared(explore_faces(48), dict(way=[0, 0.25, 0.5, 0.75, 1], yaw=[-60, -30, 0, 30, 60]))
 
 # %% ../../nbs/85_explore/90_pages.ipynb #5e9f0503
-def codes_page(folder)->Prepared:
+def codes_page(folder # folder of the small runs, which this page does not need
+              )->Prepared:
     "All nodes of a tree of 64 people"
     people = drawn_people()
     upper = [(), *children(people.codes, ())]
@@ -81,7 +85,8 @@ def features_page(folder)->Prepared: # folder of the small runs
     return Prepared(explore_features(cloud), dict(face=list(range(len(cloud)))))
 
 # %% ../../nbs/85_explore/90_pages.ipynb #c5b9fe99
-def runs_page(folder)->Prepared:
+def runs_page(folder # folder of the small runs; what is missing is trained there
+             )->Prepared:
     "Two methods, and a second seed of the first"
     for method, seed in ((METHODS[0], 0), (METHODS[0], 1), (METHODS[1], 0)): small_run(folder, method, seed=seed)
     explorer = explore_runs(run_records(folder))
@@ -90,7 +95,8 @@ def runs_page(folder)->Prepared:
     return Prepared(explorer, dict(run1=names, run2=names, measure=['loss', 'learning rate'], steps=[1, 10]))
 
 # %% ../../nbs/85_explore/90_pages.ipynb #21692645
-def pairs_page(folder)->Prepared:
+def pairs_page(folder # folder of the small runs; what is missing is trained there
+              )->Prepared:
     "A hundred pairs by two networks"
     pairs = synthetic_pairs(100, image_size=32)
     networks = {name: load_backbone(small_run(folder, name).checkpoint)[0] for name in METHODS}

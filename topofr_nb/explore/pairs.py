@@ -58,9 +58,9 @@ def decide(name:str,     # of the network
     return Decisions(name, scores, cut, np.where(same, 1, -1)*(scores - cut))
 
 # %% ../../nbs/85_explore/80_pairs_explorer.ipynb #27f41b95
-def score_pairs(model:Callable,  # float (b, 3, h, w) in -1..1 -> (b, d)
-                pairs:PairSet,
-               )->np.ndarray:    # (n,) cosines
+def score_pairs(model:Callable, # float (b, 3, h, w) in -1..1 -> (b, d)
+                pairs:PairSet,  # images and the pairs among them
+               )->np.ndarray:   # (n,) cosines
     "Each picture once through the network, then a cosine for each pair"
     features = embed(model, pairs.images)
     return pair_scores(features[pairs.index_a], features[pairs.index_b]).numpy()
@@ -87,7 +87,9 @@ def kinds(decisions:list[Decisions] # one or two
 SAME, DIFFERENT = COLOURS[0], COLOURS[3]
 ACROSS = 8 # pairs that are shown at a time
 
-def scores_panel(found:Decisions, same:np.ndarray)->Panel:
+def scores_panel(found:Decisions, # what one network says, from `decide`
+                 same:np.ndarray, # (n,) bool: the pair shows one person
+                )->Panel:
     "One network: how the scores of both kinds lie about the threshold"
     edges = np.linspace(-1, 1, 61)
     counts = [np.histogram(found.scores[same == kind], edges)[0] for kind in (True, False)]
@@ -99,7 +101,11 @@ def scores_panel(found:Decisions, same:np.ndarray)->Panel:
     return panel
 
 # %% ../../nbs/85_explore/80_pairs_explorer.ipynb #883b0695
-def against_panel(first:Decisions, second:Decisions, same:np.ndarray, shown:np.ndarray)->Panel:
+def against_panel(first:Decisions,  # what the network across says, from `decide`
+                  second:Decisions, # what the network upwards says, of the same pairs
+                  same:np.ndarray,  # (n,) bool: the pair shows one person
+                  shown:np.ndarray, # (k,) indices of the pairs whose faces are shown: orange dots
+                 )->Panel:
     "Two networks: a dot is a pair, blue of one person, red of two; a click shows the pair in its list"
     ends = [(float(found.scores.min()) - 0.05, float(found.scores.max()) + 0.05) for found in (first, second)]
     title = 'each pair by both networks; dashed: thresholds'
@@ -121,11 +127,11 @@ def read_once(pairs:PairSet)->Callable: # place among the images -> data address
     return cache(lambda place: thumbnails([torch.as_tensor(pairs.images[place])])[0])
 
 # %% ../../nbs/85_explore/80_pairs_explorer.ipynb #8245ebaa
-def faces_panel(pairs:PairSet,
-                address:Callable, # from `read_once`
-                decisions:list[Decisions],
-                shown:np.ndarray, # pairs, up to ACROSS
-                title:str,
+def faces_panel(pairs:PairSet,             # images and the pairs among them
+                address:Callable,          # from `read_once`
+                decisions:list[Decisions], # what one or two networks say, from `decide`
+                shown:np.ndarray,          # (k,) indices of pairs, up to ACROSS
+                title:str,                 # text above the faces
                )->Panel:
     "Two faces above each other, what they are, and the score of each network"
     rows = 2.85 + 0.3*len(decisions)
@@ -145,7 +151,8 @@ def faces_panel(pairs:PairSet,
     return panel
 
 # %% ../../nbs/85_explore/80_pairs_explorer.ipynb #52d512b2
-def said(decisions:list[Decisions])->str:
+def said(decisions:list[Decisions] # what one or two networks say of the same pairs
+        )->str:
     "How many pairs each network gets wrong"
     n = len(decisions[0].scores)
     wrong = [found.margins < 0 for found in decisions]
@@ -155,8 +162,8 @@ def said(decisions:list[Decisions])->str:
     return '; '.join(told) + '.'
 
 # %% ../../nbs/85_explore/80_pairs_explorer.ipynb #491ea989
-def explore_pairs(pairs:PairSet,
-                  scores:dict, # name of one or two networks -> (n,) cosines
+def explore_pairs(pairs:PairSet, # images and the pairs among them
+                  scores:dict,   # name of one or two networks -> (n,) cosines
                  )->Explorer:
     "Pairs by list, the worst first; a click on a dot goes to its pair"
     same = pairs.same.numpy()

@@ -30,9 +30,9 @@ def smooth(values:list,  # (n,)
 HUES = (COLOURS[0], COLOURS[3], COLOURS[2]) # first, second and third run
 DASHES = ('', '6 3', '2 3')                 # and for those who see no colour
 
-def curves_panel(records:list[Record],
-                 measure:str, # key of CURVES
-                 steps:int,   # of the mean
+def curves_panel(records:list[Record], # runs, up to three: a colour each
+                 measure:str,          # key of CURVES
+                 steps:int,            # length of the moving mean, 1 or more
                 )->Panel:
     "One measure along the steps; a sentence where nothing was logged"
     logged = [curve(record.metrics, measure) for record in records]
@@ -47,7 +47,8 @@ def curves_panel(records:list[Record],
     return panel
 
 # %% ../../nbs/85_explore/70_runs_explorer.ipynb #f565ccf9
-def scores_panel(records:list[Record])->Panel:
+def scores_panel(records:list[Record] # runs, up to three: a colour each
+                )->Panel:
     "Scores with their 95 % intervals where they have one"
     names = list(dict.fromkeys(name for record in records for name in record.scores))[:5]
     panel = Panel((0, 1), (-len(names) + 0.4, 0.6), 250, 210, 'scores; bars: 95 % intervals', 'rate', yticks=False)
@@ -66,7 +67,8 @@ def scores_panel(records:list[Record])->Panel:
 # %% ../../nbs/85_explore/70_runs_explorer.ipynb #339eacb4
 MOST_FIELDS = 6
 
-def fields_panel(records:list[Record])->Panel:
+def fields_panel(records:list[Record] # runs, up to three: a column each
+                )->Panel:
     "The names of the runs in their colours, and the fields that differ"
     found = differing(records)
     rows = list(found.items())[:MOST_FIELDS]
@@ -88,7 +90,8 @@ def _short(text, most): return text if len(text) <= most else text[:most - 1] + 
 # %% ../../nbs/85_explore/70_runs_explorer.ipynb #efce5f89
 NONE = '(none)'
 
-def said(records:list[Record])->str:
+def said(records:list[Record] # runs, at least one; the first two are compared
+        )->str:
     "How the first two compare"
     if len(records) < 2: return f'{records[0].name} alone: choose a second run.'
     differ = ', '.join(differing(records[:2])) or 'nothing'

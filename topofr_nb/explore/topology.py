@@ -23,7 +23,7 @@ from .widget import Explorer, slider
 # %% ../../nbs/85_explore/10_topology_explorer.ipynb #4d39310f
 def circle(n:int,          # points
            noise:float,    # standard deviation of each coordinate; the radius is 1
-           seed:int=0,
+           seed:int=0,     # whole number; the same one gives the same noise
           )->torch.Tensor: # (n, 2)
     "A noisy circle: one loop that lives long"
     generator = torch.Generator().manual_seed(seed)
@@ -51,9 +51,10 @@ def _square(layout, aspect):
     return (middle[0] - aspect*half, middle[0] + aspect*half), (middle[1] - half, middle[1] + half)
 
 # %% ../../nbs/85_explore/10_topology_explorer.ipynb #60b582d7
-def complex_panel(filtration:Filtration, state:State,
-                  title:str,
-                  sources=None, # n pictures from `as_address`, drawn at the points
+def complex_panel(filtration:Filtration, # cloud from `grow`: where the points lie
+                  state:State,           # complex at one ρ, from `state_at`
+                  title:str,             # text above the panel: name of the cloud
+                  sources=None,          # n pictures from `as_address`, drawn at the points
                  )->Panel:
     "Triangles, edges, H0 edges and points; keys of points are their numbers"
     panel = Panel(*_square(filtration.layout, 1.5), 300, 200, title, axes=False)
@@ -67,7 +68,9 @@ def complex_panel(filtration:Filtration, state:State,
     return panel
 
 # %% ../../nbs/85_explore/10_topology_explorer.ipynb #3efe16b0
-def barcode_panel(filtration:Filtration, state:State)->Panel:
+def barcode_panel(filtration:Filtration, # cloud from `grow`: births and deaths
+                  state:State,           # complex at one ρ: which bars are alive
+                 )->Panel:
     "A bar for each class, H0 below H1; a click on a bar's end asks for the ρ at which it dies"
     bars = filtration.diagrams.diagrams
     panel = Panel((0, filtration.top), (-1, sum(map(len, bars))), 160, 200, 'barcode', 'ρ', axes=False)
@@ -85,7 +88,9 @@ def _add_end(panel, death, row, colour, tip):
     add_points(panel, [death], [row], colour, 2.5, [tip], [repr(float(death))])
 
 # %% ../../nbs/85_explore/10_topology_explorer.ipynb #6ebe00c5
-def diagram_panel(filtration:Filtration, state:State)->Panel:
+def diagram_panel(filtration:Filtration, # cloud from `grow`: births and deaths
+                  state:State,           # complex at one ρ: which classes are alive
+                 )->Panel:
     "Births and deaths; what is alive at ρ lies in the corner up and to the left of (ρ, ρ)"
     top = filtration.top
     panel = Panel((0, top), (0, top), 160, 160, 'diagram', 'birth', 'death')
@@ -133,11 +138,11 @@ def _pasted(name, pictures, clouds):
     return thumbnails(pictures)
 
 # %% ../../nbs/85_explore/10_topology_explorer.ipynb #afd5675c
-def face_clouds(images:torch.Tensor, # (n, 3, h, w) float in -1..1
+def face_clouds(images:torch.Tensor,      # (n, 3, h, w) float in -1..1
                 model:Callable|None=None, # images -> (n, d), such as `load_backbone` returns; None: no features
-                xi:float=1.,         # probability of each perturbation, 0..1
-                seed:int=0,
-               )->tuple[dict, dict]: # name -> Filtration, name -> images: what `explore_persistence` takes
+                xi:float=1.,              # probability of each perturbation, 0..1
+                seed:int=0,               # whole number; the same one gives the same perturbation
+               )->tuple[dict, dict]:      # name -> Filtration, name -> images: what `explore_persistence` takes
     "A batch as clean pixels, perturbed pixels, and features of the perturbed images"
     perturbed = random_structure_perturbation(images, xi, seeded_generator(seed, 'perturb'))
     clouds = {'clean pixels': grow(images), 'perturbed pixels': grow(perturbed)}

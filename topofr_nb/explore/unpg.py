@@ -26,7 +26,9 @@ def _add_box(panel, state, top):
 OWN, WITH_MARGIN, OTHERS, IN_BATCH = COLOURS[0], COLOURS[4], COLOURS[1], COLOURS[3]
 EDGES = np.linspace(-1, 1, 81)
 
-def filter_panel(batch:Batch, state:State)->Panel:
+def filter_panel(batch:Batch, # similarities from `look` or `simulated_batch`
+                 state:State, # setting from `state_at`: which negatives stay
+                )->Panel:
     "The in-batch negatives, the box and the whiskers that chose among them"
     negatives = batch.negatives.numpy()
     counts = np.histogram(negatives[state.kept], EDGES)[0]
@@ -40,7 +42,9 @@ def filter_panel(batch:Batch, state:State)->Panel:
     return panel
 
 # %% ../../nbs/85_explore/20_unpg_explorer.ipynb #5f3a4f36
-def row_panel(batch:Batch, state:State)->Panel:
+def row_panel(batch:Batch, # similarities from `look` or `simulated_batch`
+              state:State, # setting from `state_at`: its row is drawn
+             )->Panel:
     "The cosines in the sum of one row, kind by kind"
     i = state.row
     panel = Panel((-1, 1), (-0.6, 3.6), 330, 170, f'row {i}', 'cosine', yticks=False)
@@ -56,7 +60,8 @@ def row_panel(batch:Batch, state:State)->Panel:
     return panel
 
 # %% ../../nbs/85_explore/20_unpg_explorer.ipynb #63f84b50
-def softmax_panel(state:State)->Panel:
+def softmax_panel(state:State # setting from `state_at`: softmax mass of its row
+                 )->Panel:
     "Shares of the denominator, without and with the in-batch negatives"
     panel = Panel((0, 1), (-0.5, 1.5), 330, 90, 'softmax of the row', 'share of the denominator', axes=False)
     for level, (name, mass) in enumerate(zip(('without the batch', 'with the batch'), state.mass)):
@@ -70,7 +75,9 @@ def softmax_panel(state:State)->Panel:
     return panel
 
 # %% ../../nbs/85_explore/20_unpg_explorer.ipynb #1fa89de6
-def similarities_panel(batch:Batch, state:State)->Panel:
+def similarities_panel(batch:Batch, # similarities from `look` or `simulated_batch`
+                       state:State, # setting from `state_at`: margin, and which negatives stay
+                      )->Panel:
     "Densities of positives, with and without the margin, and of both kinds of negatives"
     own = F.one_hot(batch.labels, batch.cosines.shape[1]).bool().numpy()
     sets = [(batch.cosines.numpy()[~own], OTHERS), (batch.negatives.numpy()[state.kept], IN_BATCH),
@@ -83,7 +90,8 @@ def similarities_panel(batch:Batch, state:State)->Panel:
     return panel
 
 # %% ../../nbs/85_explore/20_unpg_explorer.ipynb #3f19c226
-def said(state:State)->str:
+def said(state:State # setting from `state_at`
+        )->str:
     "What the filter does, and what becomes of the row"
     i = state.row
     stay = f'{state.kept.sum()} of {len(state.kept)} in-batch negatives stay'
@@ -92,8 +100,8 @@ def said(state:State)->str:
             f'loss {state.plain[i]:.2f} without the batch, {state.loss[i]:.2f} with it.')
 
 # %% ../../nbs/85_explore/20_unpg_explorer.ipynb #u6said01
-def explore_unpg(batch:Batch,
-                 row:int=0, # at the start
+def explore_unpg(batch:Batch, # similarities from `look` or `simulated_batch`
+                 row:int=0,   # image of the batch at the start, 0..n-1
                 )->Explorer:
     "Sliders over r, the margin and the row; filter, row, softmax and similarities follow"
     controls = [slider('r', 'whisker length r', 0, 4, 1.5, 0.1), slider('margin', 'margin m', 0, 1, 0.5, 0.05),

@@ -26,11 +26,12 @@ from .drawing import Panel, image_tag
 from ..own.detect import one_thread
 
 # %% ../../nbs/85_explore/06_widget.ipynb #17337f75
-def slider(name:str,     # of the drawing function's argument
-           label:str,    # for people
-           low:float, high:float,
-           value:float,  # at the start
-           step:float,   # of one key press
+def slider(name:str,    # of the drawing function's argument
+           label:str,   # for people
+           low:float,   # left end
+           high:float,  # right end
+           value:float, # at the start
+           step:float,  # of one key press
           )->dict:
     "A number between two ends"
     if not (low <= value <= high and step > 0):
@@ -39,8 +40,9 @@ def slider(name:str,     # of the drawing function's argument
     return dict(kind='slider', name=name, label=label, low=low, high=high, value=value, step=step)
 
 # %% ../../nbs/85_explore/06_widget.ipynb #fe1ba8fc
-def choice(name:str, label:str,
-           options:list[str], # what can be chosen
+def choice(name:str,            # name of the drawing function's argument
+           label:str,           # text for people
+           options:list[str],   # names that can be chosen
            value:str|None=None, # at the start; default: the first
           )->dict:
     "One of several names"
@@ -48,12 +50,17 @@ def choice(name:str, label:str,
     return dict(kind='choice', name=name, label=label, options=list(options), value=start)
 
 # %% ../../nbs/85_explore/06_widget.ipynb #7ebbcf6c
-def toggle(name:str, label:str, value:bool=False)->dict:
+def toggle(name:str,         # name of the drawing function's argument
+           label:str,        # text for people
+           value:bool=False, # state at the start
+          )->dict:
     "On or off"
     return dict(kind='toggle', name=name, label=label, value=value)
 
 # %% ../../nbs/85_explore/06_widget.ipynb #121b1756
-def kept(name:str, value)->dict:
+def kept(name:str, # name of the drawing function's argument
+         value,    # anything that JSON can hold, at the start
+        )->dict:
     "A value that no control moves: clicks on the picture do, through `act`"
     return dict(kind='kept', name=name, value=value)
 
@@ -102,7 +109,8 @@ class SharedState(anywidget.AnyWidget):
     def _ipython_display_(self): display_behind(self, still(self), self.status)
 
 # %% ../../nbs/85_explore/06_widget.ipynb #73f56956
-def frame_key(values:dict)->str:
+def frame_key(values:dict # control or kept value -> what it is set to
+             )->str:      # JSON text
     "The name of a setting; values that differ by rounding alone have one"
     rounded = {name: round(value, 9) if isinstance(value, float) else value for name, value in values.items()}
     return json.dumps(rounded, sort_keys=True)
@@ -220,10 +228,12 @@ class Explorer(Ahead):
         if self.frame == drawn: self.frame += 1 # the browser waits for an answer
 
 # %% ../../nbs/85_explore/06_widget.ipynb #ee5ce7b2
-def value_at(panel:Panel,
-             x:float, y:float, # of an event: pixels of the picture
-             left:float, top:float, # of the panel in the picture, pixels
-            )->tuple[float, float]: # kept inside the panel
+def value_at(panel:Panel,           # axes under the pointer
+             x:float,               # place of an event, pixels of the picture
+             y:float,               # place of an event, pixels of the picture, downwards
+             left:float,            # pixels of the picture left of the plot, such as `LEFT`
+             top:float,             # pixels of the picture above the plot, such as `TOP`
+            )->tuple[float, float]: # x and y in the units of the axes, kept inside the panel
     "The values under the pointer"
     across = np.clip((x - left)/panel.width, 0, 1)
     up = np.clip(1 - (y - top)/panel.height, 0, 1)
@@ -232,7 +242,9 @@ def value_at(panel:Panel,
     return float(panel.x[0] + across*(panel.x[1] - panel.x[0])), float(value)
 
 # %% ../../nbs/85_explore/06_widget.ipynb #wgtstep1
-def nearest(values:list[float], value:float)->int:
+def nearest(values:list[float], # numbers in any order, at least one
+            value:float,        # number to be near
+           )->int:              # index; the first of those equally near
     "The place of the value that is closest"
     return min(range(len(values)), key=lambda i: abs(values[i] - value))
 
@@ -306,11 +318,11 @@ render({{ model, el: document.getElementById("explorer") }});
 '''
 
 # %% ../../nbs/85_explore/06_widget.ipynb #c22747ed
-def page(explorer:Explorer,
-         title:str,
-         grid:dict,  # control or kept value -> the values that get a frame; those left out stay as they are
-         back:str='', # address that a link above the explorer leads to; none: no link
-        )->str:      # an HTML page that fetches nothing
+def page(explorer:Explorer, # widget whose frames are drawn now
+         title:str,         # text of the heading and the browser tab
+         grid:dict,         # control or kept value -> the values that get a frame; those left out stay as they are
+         back:str='',       # address that a link above the explorer leads to; none: no link
+        )->str:             # an HTML page that fetches nothing
     "An explorer with frames drawn in advance"
     for name in grid: one_of('control', name, explorer.values)
     frames, images = share_images(_frames(explorer, grid))
