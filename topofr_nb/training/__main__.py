@@ -53,7 +53,8 @@ def _leave(sentence, code):
     sys.exit(code)
 
 # %% ../../nbs/60_training/60_command.ipynb #9072a2cc
-def tell_torchrun(sentence:str):
+def tell_torchrun(sentence:str, # kind of the error and its message, as printed
+                 ):
     "Leave a sentence where torchrun looks for the cause of a failure"
     place = os.environ.get('TORCHELASTIC_ERROR_FILE')
     if not place: return

@@ -30,7 +30,8 @@ def blocks_of(backbone:nn.Module)->dict[str, nn.Module]: # name -> block
 
 # %% ../../nbs/60_training/17_cheaper.ipynb #1477f87d
 @contextmanager
-def statistics_kept(module:nn.Module)->Iterator[None]:
+def statistics_kept(module:nn.Module, # network, or a part of one; batch norms at any depth count
+                   )->Iterator[None]:
     "Within `with`, batch norms in training mode do not move their running statistics"
     norms = [part for part in module.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
     before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
@@ -54,7 +55,8 @@ def forget_activations(backbone:nn.Module # changed in place; names of its tenso
     return len(blocks)
 
 # %% ../../nbs/60_training/17_cheaper.ipynb #f16dd7fa
-def check_compiler(device:torch.device):
+def check_compiler(device:torch.device, # place where the network computes; a compiler is looked for on the CPU alone
+                  ):
     "Refuse to compile where there is no compiler"
     if device.type != 'cpu' or any(shutil.which(name) for name in ('c++', 'g++', 'clang++', 'cl')): return
     raise ValueError('compile = True needs a C++ compiler, and none of c++, g++, clang++ and cl is in PATH. '
@@ -62,7 +64,7 @@ def check_compiler(device:torch.device):
 
 # %% ../../nbs/60_training/17_cheaper.ipynb #85305f4e
 def set_up(backbone:nn.Module, # on its device; changed in place
-           recipe:Recipe,
+           recipe:Recipe,      # source of `channels_last`, `checkpoint_activations` and `compile`
           ):
     "The options of a recipe that change how a network is computed"
     device = next(backbone.parameters()).device

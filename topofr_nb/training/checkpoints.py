@@ -54,9 +54,9 @@ def content_of(tensors:dict, # name -> tensor
 class NonFiniteWeights(ArithmeticError): "What was to be saved is not finite; the message names it"
 
 # %% ../../nbs/60_training/12_checkpoints.ipynb #a07a497d
-def check_finite(tensors:dict, # name -> tensor
-                 path:str|Path,
-                 step:int,     # number of finished steps
+def check_finite(tensors:dict,  # name -> tensor
+                 path:str|Path, # file that would be written, for the sentence
+                 step:int,      # number of finished steps
                 ):
     "Refuse to save tensors that are not finite"
     broken = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
@@ -73,9 +73,9 @@ def _header(model, recipe, step, scaler=None):
     return header
 
 # %% ../../nbs/60_training/12_checkpoints.ipynb #85270936
-def write_tensors(path:str|Path,
-                  tensors:dict, # name -> tensor on the CPU
-                  header:dict,  # entry -> text
+def write_tensors(path:str|Path, # target; replaced when the new file is whole
+                  tensors:dict,  # name -> tensor on the CPU
+                  header:dict,   # entry -> text
                  )->Path:
     "A safetensors file with its digest: whole, or not there"
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -101,16 +101,17 @@ def keep_previous(path:str|Path # of a checkpoint that will be replaced
         except OSError: shutil.copyfile(path, aside)
 
 # %% ../../nbs/60_training/12_checkpoints.ipynb #6764d99e
-def is_row_table(name:str, tensor:torch.Tensor,
-                 shape:tuple, # of the head's weight: (identities, d)
+def is_row_table(name:str,            # entry of a checkpoint or model, e.g. "momentum.head.weight"
+                 tensor:torch.Tensor, # its value; the number of rows counts
+                 shape:tuple,         # of the head's weight: (identities, d)
                 )->bool:
     "Whether a tensor has a row for each identity of the head: its weight, or an optimizer's table of it"
     return f'.{name}'.endswith('.head.weight') and tensor.shape[:1] == tuple(shape)[:1]
 
 # %% ../../nbs/60_training/12_checkpoints.ipynb #0822527b
 def optimizer_tensors(model:nn.ModuleDict, # "backbone" and "head"
-                      optimizer:torch.optim.Optimizer,
-                     )->dict:              # e.g. momentum.backbone.conv1.weight -> tensor
+                      optimizer:torch.optim.Optimizer, # one over parameters of the model
+                     )->dict: # e.g. momentum.backbone.conv1.weight -> tensor
     "What an optimizer remembers, by kind and parameter"
     names = {parameter: name for name, parameter in model.named_parameters()}
     return {f'{kind.removesuffix("_buffer")}.{names[parameter]}': value
@@ -118,9 +119,10 @@ def optimizer_tensors(model:nn.ModuleDict, # "backbone" and "head"
             if torch.is_tensor(value)}
 
 # %% ../../nbs/60_training/12_checkpoints.ipynb #8a828b71
-def restore_optimizer(tensors:dict, # of a checkpoint
-                      model:nn.ModuleDict,
-                      optimizer:torch.optim.Optimizer):
+def restore_optimizer(tensors:dict,        # of a checkpoint
+                      model:nn.ModuleDict, # "backbone" and "head", whose names lead to the parameters
+                      optimizer:torch.optim.Optimizer, # one over parameters of the model; changed in place
+                     ):
     "Give an optimizer its memory back"
     parameters = dict(model.named_parameters())
     for name, tensor in tensors.items():
@@ -131,10 +133,10 @@ def restore_optimizer(tensors:dict, # of a checkpoint
         optimizer.state[parameters[owner]][kind] = tensor.to(device)
 
 # %% ../../nbs/60_training/12_checkpoints.ipynb #b8827eb2
-def save_checkpoint(path:str|Path,
+def save_checkpoint(path:str|Path,       # target; the checkpoint there becomes the one before
                     model:nn.ModuleDict, # "backbone" and "head"
-                    optimizer:torch.optim.SGD,
-                    recipe:Recipe,
+                    optimizer:torch.optim.Optimizer, # SGD or AdamW; what it remembers is saved too
+                    recipe:Recipe,       # resolved; part of the header
                     step:int,            # number of finished steps
                     scaler=None,         # torch.amp.GradScaler of a float16 run
                     shards:dict=MappingProxyType({}), # file with rows of the head, left out here -> its SHA-256
@@ -152,9 +154,9 @@ def save_checkpoint(path:str|Path,
     return write_tensors(path, tensors, header)
 
 # %% ../../nbs/60_training/12_checkpoints.ipynb #85039688
-def save_backbone(path:str|Path,
+def save_backbone(path:str|Path,       # target, replaced
                   model:nn.ModuleDict, # "backbone" and "head"
-                  recipe:Recipe,
+                  recipe:Recipe,       # resolved; part of the header, tells the network's shape
                   step:int,            # number of finished steps
                   more:dict=MappingProxyType({}), # name -> tensor, as for `save_checkpoint`
                  )->Path:
@@ -163,7 +165,7 @@ def save_backbone(path:str|Path,
     return write_tensors(path, tensors | dict(more), _header(model, recipe, step))
 
 # %% ../../nbs/60_training/12_checkpoints.ipynb #a3e44a82
-def read_tensors(path:str|Path
+def read_tensors(path:str|Path,       # safetensors file; one without a digest is read with a warning
                 )->tuple[dict, dict]: # name -> tensor; entry of the header -> text, without the digest
     "Content of a safetensors file, compared with its digest; errors name the file"
     path = Path(path)
@@ -186,7 +188,8 @@ def read_tensors(path:str|Path
     return tensors, header
 
 # %% ../../nbs/60_training/12_checkpoints.ipynb #12d6f46c
-def load_checkpoint(path:str|Path)->Checkpoint:
+def load_checkpoint(path:str|Path, # .safetensors of a run; published weights are refused
+                   )->Checkpoint:
     "Read a checkpoint; raises FileNotFoundError or a ValueError that names the file"
     path = Path(path)
     if path.is_file() and is_torch_file(path):
@@ -206,7 +209,8 @@ def load_checkpoint(path:str|Path)->Checkpoint:
         raise ValueError(f'checkpoint {str(path)!r} has a header that cannot be used: {error}') from error
 
 # %% ../../nbs/60_training/12_checkpoints.ipynb #52418e5f
-def check_shards(checkpoint:Checkpoint):
+def check_shards(checkpoint:Checkpoint, # one whose shards lie in its folder; without shards nothing is read
+                ):
     "Refuse a checkpoint of several processes that lacks a shard, or has one that is not what was written"
     for name, digest in checkpoint.shards.items():
         path = checkpoint.path.with_name(name)
@@ -232,9 +236,9 @@ def load_newest(path:str|Path # of the last checkpoint
         return checkpoint
 
 # %% ../../nbs/60_training/12_checkpoints.ipynb #bf0d5f05
-def check_fit(checkpoint:Checkpoint,
-              state:dict, # name -> tensor, of the model
-              what:str,   # it is, for the sentence
+def check_fit(checkpoint:Checkpoint, # source; entries beyond those of `state` do no harm
+              state:dict,            # name -> tensor, of the model
+              what:str,              # it is, for the sentence
              ):
     "Refuse a checkpoint that lacks a tensor of a model, or has it in another shape"
     for name, tensor in state.items():
@@ -247,11 +251,11 @@ def check_fit(checkpoint:Checkpoint,
                          f'{name} should have shape {tuple(tensor.shape)}, it has {have}')
 
 # %% ../../nbs/60_training/12_checkpoints.ipynb #70cba481
-def restore(checkpoint:Checkpoint,
-            model:nn.ModuleDict,
-            optimizer:torch.optim.SGD,
-            scaler=None, # torch.amp.GradScaler of a float16 run
-           )->int:       # number of finished steps
+def restore(checkpoint:Checkpoint, # source, with an entry for each of the model's tensors
+            model:nn.ModuleDict,   # "backbone" and "head"; changed in place
+            optimizer:torch.optim.Optimizer, # one over parameters of the model; changed in place
+            scaler=None,           # torch.amp.GradScaler of a float16 run
+           )->int:                 # number of finished steps
     "Put a checkpoint back into a model and its optimizer, all or nothing"
     state = model.state_dict()
     check_fit(checkpoint, state, 'this model')
@@ -263,13 +267,14 @@ def restore(checkpoint:Checkpoint,
 # %% ../../nbs/60_training/12_checkpoints.ipynb #c3f43a67
 AVERAGED = 'ema.backbone'
 
-def scored_part(checkpoint:Checkpoint)->str:
+def scored_part(checkpoint:Checkpoint, # with or without averaged weights
+               )->str: # "ema.backbone" where weights were averaged, otherwise "backbone"
     "The part of a checkpoint that is scored"
     return AVERAGED if any(name.startswith(AVERAGED + '.') for name in checkpoint.tensors) else 'backbone'
 
 # %% ../../nbs/60_training/12_checkpoints.ipynb #1b7e3197
 def load_backbone(path:str|Path,          # checkpoint of a run, or a published .pth or .safetensors
-                  device='cpu',
+                  device='cpu',           # place of the network: a torch.device or its name
                   backbone:str|None=None, # of a published file: key of BACKBONES; None: recognised
                  )->tuple[nn.Module, Recipe]: # in eval mode; images (n, 3, h, w) in -1..1 -> (n, embedding_size)
     "The trained backbone of a file, and its recipe"

@@ -16,7 +16,7 @@ from torch import nn
 from ..models import create_backbone
 
 # %% ../../nbs/60_training/80_cost.ipynb #8bf4a187
-def saved_bytes(net:nn.Module,
+def saved_bytes(net:nn.Module,       # network, in training mode for the cost of a step; its forward pass runs once
                 images:torch.Tensor, # (n, 3, h, w) float
                )->int:
     "Bytes that autograd keeps for the backward pass of a batch, weights not counted"
@@ -32,10 +32,10 @@ def saved_bytes(net:nn.Module,
     return sum(kept.values())
 
 # %% ../../nbs/60_training/80_cost.ipynb #dae3cbd3
-def activation_line(backbone:str,     # key of BACKBONES
-                    image_size:int=112,
-                    embedding_size:int=512,
-                   )->tuple[float, float]: # bytes of an empty batch, bytes of an image
+def activation_line(backbone:str,           # key of BACKBONES
+                    image_size:int=112,     # height and width in pixels
+                    embedding_size:int=512, # numbers per feature
+                   )->tuple[float, float]:  # bytes of an empty batch, bytes of an image
     "The straight line of activation bytes over the batch, in float32"
     net = create_backbone(backbone, embedding_size, image_size).train()
     two, four = (saved_bytes(net, torch.rand(n, 3, image_size, image_size)) for n in (2, 4))
@@ -61,7 +61,7 @@ class Setting:
             raise ValueError(f'{self} is no training; valid: counts of 1 and up, sample_rate above 0, up to 1')
 
 # %% ../../nbs/60_training/80_cost.ipynb #517e3293
-def memory(setting:Setting,
+def memory(setting:Setting,    # sizes of the training; `batch` is that of one process
            line:tuple[float, float]|None=None, # from `activation_line`; None: measured now
           )->dict[str, float]: # bytes of each part, in one process
     "What a process holds at the peak of a step"
@@ -103,7 +103,9 @@ class Machine:
 # %% ../../nbs/60_training/80_cost.ipynb #d05f5877
 EXCHANGES = 9 # of a step: gradients in one piece, features, labels, softmax, norm, loss
 
-def step_seconds(setting:Setting, machine:Machine)->dict[str, float]: # seconds of each part
+def step_seconds(setting:Setting,    # sizes of the training; `batch` is that of one process
+                 machine:Machine,    # speeds of one process and of its connection
+                )->dict[str, float]: # seconds of each part
     "Seconds of a step: computing, waiting for exchanges to start, sending"
     several = setting.processes > 1
     return dict(compute=setting.batch*machine.image_seconds*machine.shared, latency=several*EXCHANGES*machine.latency,

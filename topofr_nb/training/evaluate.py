@@ -101,8 +101,8 @@ def last_checkpoint()->Path:
     return latest.parent/json.loads(latest.read_text())['run']/'last.safetensors'
 
 # %% ../../nbs/60_training/50_evaluate.ipynb #d121d645
-def load_model(scoring:Scoring,
-               device:torch.device|str='cpu',
+def load_model(scoring:Scoring,                # request; the checkpoint and the fields of .onnx files count here
+               device:torch.device|str='cpu',  # place of a run's network; an ONNX graph stays on the CPU
               )->tuple[Callable, Recipe|None]: # the network; the recipe of a run's checkpoint
     "The network to be scored; an `OnnxModel` lists in `.said` what its graph told and what is done to images"
     path = Path(scoring.checkpoint) if scoring.checkpoint else last_checkpoint()

@@ -31,7 +31,7 @@ def read_parent(folder:str|Path # of a run
     return run
 
 # %% ../../nbs/60_training/31_extend.ipynb #7fa829ea
-def check_parent(parent:Run,
+def check_parent(parent:Run,    # finished run, from `read_parent`
                  recipe:Recipe, # resolved, of the child
                  steps:int,     # of the child, those of the parent included
                 ):
@@ -48,11 +48,11 @@ def check_parent(parent:Run,
                          'raise max_steps or epochs')
 
 # %% ../../nbs/60_training/31_extend.ipynb #640f7970
-def going_on(parent:Run,
+def going_on(parent:Run,    # finished run, from `read_parent`
              recipe:Recipe, # resolved, of the child
              done:int,      # steps of the parent
              steps:int,     # of the child
-            )->str:
+            )->str:         # sentence without the name of the child
     "What a child says when it starts"
     ended = learning_rate(parent.recipe, (done - 1)/done)
     here = learning_rate(recipe, done/steps)

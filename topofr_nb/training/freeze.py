@@ -25,9 +25,9 @@ def parts(backbone:nn.Module)->list[str]: # e.g. conv1, bn1, prelu, layer1, ...
 # %% ../../nbs/60_training/18_freeze.ipynb #3c50a4f7
 def _within(name, part): return name == part or name.startswith(part + '.')
 
-def frozen_names(backbone:nn.Module,
-                 freeze:str|None, # "all but head", "until <part>", or None
-                )->set[str]:      # names of parameters
+def frozen_names(backbone:nn.Module, # network; the order of its parameters says what comes before a part
+                 freeze:str|None,    # "all but head", "until <part>", or None
+                )->set[str]:         # names of parameters
     "The parameters that a training leaves as they are"
     names = [name for name, _ in backbone.named_parameters()]
     if freeze is None: return set()
@@ -40,9 +40,9 @@ def frozen_names(backbone:nn.Module,
     return set(names[:inside[-1] + 1])
 
 # %% ../../nbs/60_training/18_freeze.ipynb #d3260179
-def frozen_modules(backbone:nn.Module,
-                   freeze:str|None,
-                  )->list[str]: # names of modules without children
+def frozen_modules(backbone:nn.Module, # network; a module without parameters goes with the one before it
+                   freeze:str|None,    # value of the recipe: "all but head", "until <part>", or None
+                  )->list[str]:        # names of modules without children
     "The modules that keep their statistics"
     frozen = frozen_names(backbone, freeze)
     found = []
@@ -56,7 +56,7 @@ def frozen_modules(backbone:nn.Module,
 
 # %% ../../nbs/60_training/18_freeze.ipynb #011e7ea9
 def freeze_parts(model:nn.ModuleDict, # "backbone" and "head"
-                 freeze:str|None,
+                 freeze:str|None,     # value of the recipe: "all but head", "until <part>", or None
                 )->str:               # sentence, '' where nothing is frozen
     "Keep the frozen parameters from being trained"
     backbone = model['backbone']
@@ -73,7 +73,7 @@ def freeze_parts(model:nn.ModuleDict, # "backbone" and "head"
 
 # %% ../../nbs/60_training/18_freeze.ipynb #ac2d7024
 def train_mode(model:nn.ModuleDict, # "backbone" and "head"
-               freeze:str|None,
+               freeze:str|None,     # value of the recipe: "all but head", "until <part>", or None
               ):
     "Training mode, frozen parts aside"
     model.train()
@@ -87,9 +87,9 @@ class Group(NamedTuple):
     decay: bool    # has the L2 penalty
 
 # %% ../../nbs/60_training/18_freeze.ipynb #d47ba1e8
-def group_of(name:str,    # of the parameter in the model
-             parameter:torch.Tensor,
-             decay_norms:bool,
+def group_of(name:str,               # of the parameter in the model
+             parameter:torch.Tensor, # weight itself; norms, biases and slopes have one axis
+             decay_norms:bool,       # field of the recipe: whether those have the L2 penalty too
             )->Group:
     "Where a parameter belongs"
     return Group(name.startswith('backbone.'), decay_norms or parameter.ndim > 1)

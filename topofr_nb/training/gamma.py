@@ -35,8 +35,8 @@ def matched_factor(backbone:nn.Module,     # in training mode, left as it is
     return fitted_factor(images, features, 'none' if normalise == 'none' else 'released').item()
 
 # %% ../../nbs/60_training/19_gamma.ipynb #0053595a
-def scale_features(backbone:nn.Module,
-                   factor:float, # above 0
+def scale_features(backbone:nn.Module, # network; its last batch norm is changed in place
+                   factor:float,       # above 0
                   ):
     "Multiply the features by a factor, through their batch norm"
     norm = last_norm(backbone)
@@ -45,7 +45,8 @@ def scale_features(backbone:nn.Module,
         norm.bias.mul_(factor)
 
 # %% ../../nbs/60_training/19_gamma.ipynb #3960617c
-def slow_gamma(backbone:nn.Module):
+def slow_gamma(backbone:nn.Module, # network, its gamma at the start already; gets hooks that scale the gradient
+              ):
     "Let the last batch norm move as if its weight started at 1 and a constant made the features short"
     norm = last_norm(backbone)
     square = norm.weight.detach().abs().mean().square()
@@ -53,7 +54,7 @@ def slow_gamma(backbone:nn.Module):
         if parameter.requires_grad: parameter.register_hook(lambda grad: grad*square)
 
 # %% ../../nbs/60_training/19_gamma.ipynb #954f306c
-def start_gamma(backbone:nn.Module,
+def start_gamma(backbone:nn.Module,   # network with its first weights; changed in place
                 recipe:Recipe,        # resolved
                 first_batch:Callable, # () -> (clean, perturbed, labels) of step 0; called for "matched" alone
                ):

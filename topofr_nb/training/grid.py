@@ -20,10 +20,10 @@ from .recipe import ADDED, PLACE, Recipe, make_recipe, resolve
 from .runs import Run, read_json, read_metrics, write_json
 
 # %% ../../nbs/60_training/70_grid.ipynb #ae7cfe07
-def grid(rows:dict[str, dict], # name of a row -> the fields that make it
-         seeds:Iterable[int]=(0, 1, 2),
-         **common,             # fields of all rows
-        )->dict[tuple[str, int], Recipe]:
+def grid(rows:dict[str, dict],            # name of a row -> the fields that make it
+         seeds:Iterable[int]=(0, 1, 2),   # columns of the table: a run of each row for each
+         **common,                        # fields of all rows
+        )->dict[tuple[str, int], Recipe]: # (name of the row, seed) -> recipe
     "The recipes of a table, by row and seed"
     return {(name, seed): make_recipe(**common | fields | dict(seed=seed))
             for (name, fields), seed in product(rows.items(), seeds)}
@@ -107,7 +107,8 @@ def progress_of(folder:str)->str: # e.g. "step 120"; '' where there is no log ye
     return f'step {rows[-1]["step"] + 1}' if rows else ''
 
 # %% ../../nbs/60_training/70_grid.ipynb #df203132
-def cell_text(cell:Cell)->str:
+def cell_text(cell:Cell, # state of a run; accuracy and steps come from its folder
+             )->str:     # e.g. "✓ 91.3%", "… step 120"
     "A cell of the table, in a few words"
     scores = read_json(Path(cell.folder)/'scores.json', {}) if cell.folder else {}
     accuracy = scores.get('accuracy')
@@ -153,7 +154,8 @@ class Shown:
         else: self.handle.update(table)
 
 # %% ../../nbs/60_training/70_grid.ipynb #0162973e
-def finished_folder(recipe:Recipe)->str|None:
+def finished_folder(recipe:Recipe, # open or resolved; it is resolved for this machine
+                   )->str|None:    # None where there is none
     "The folder of a finished run under `out_dir` with this recipe"
     full = dataclasses.asdict(resolve(recipe, pick_device(recipe.device))[0])
     fitted = () if recipe.batch_size else ('batch_size',) # follows from the number of images
