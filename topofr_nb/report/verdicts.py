@@ -22,7 +22,7 @@ from ..core import one_of, project_root
 from ..evaluation.people_counts import MEASURES
 from ..figures import COLOURS, subplots
 from .claims import counted, number_text
-from .experiments import EXPERIMENTS, REGIMES, SYNTHETIC_ONLY, find_experiment, known_variants
+from .experiments import EXPERIMENTS, REGIMES, find_experiment, known_variants, regimes_of
 from .intervals import TwoLevel, detectable, paired_draws, two_level
 from .ledger import Ledger, Row, kept_overlap, ledger_id
 from .measured import NUMBERS
@@ -279,7 +279,7 @@ def judge(claims:Iterable[Claim]|None=None, # None: all of data/claims.csv
     "Every claim in every regime whose grid has the variants that it compares"
     ledger, claims, found = ledger or Ledger(), list(read_claims() if claims is None else claims), []
     for regime in regimes:
-        names = {claim.experiment for claim in claims if regime != 'real' or claim.experiment not in SYNTHETIC_ONLY}
+        names = {claim.experiment for claim in claims if regime in regimes_of(claim.experiment)}
         grids = {name: experiment_rows(name, regime, ledger) for name in names}
         mine = [claim for claim in claims if claim.experiment in grids and is_asked(claim, grids[claim.experiment])]
         open_ = [measure_claim(claim, regime, grids[claim.experiment], ledger) for claim in mine]

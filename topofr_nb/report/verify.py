@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from .experiments import (
-    EXPERIMENTS, REGIMES, SYNTHETIC_ONLY, find_experiment, real_faces, warm_checkpoint)
+    EXPERIMENTS, find_experiment, real_faces, regimes_of, warm_checkpoint)
 from .ledger import Ledger, Row, ledger_id, row_of
 from .measured import MEASURED, measure_run
 from .verdicts import value_of
@@ -97,8 +97,7 @@ def coder_of(row:Row, **place # out_dir, cache
             )->Recipe|None:   # None: no experiment trains the network that the row's codes come from
     "The recipe of the network that codes a row's identities"
     if row.recipe.get('codes') in (None, 'pixels', 'random', 'factors'): return None
-    known = [find_experiment(name, regime) for name in EXPERIMENTS for regime in REGIMES
-             if regime != 'real' or name not in SYNTHETIC_ONLY]
+    known = [find_experiment(name, regime) for name in EXPERIMENTS for regime in regimes_of(name)]
     coders = [grid.warm_recipe(variant, seed, **place)
               for grid in known for variant in grid.warm for seed in grid.seeds]
     wanted = row.recipe.get('codes')
