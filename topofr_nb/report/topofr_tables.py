@@ -15,7 +15,7 @@ import pandas as pd
 from ..core import one_of
 from ..figures import COLOURS, subplots
 from .claims import student_interval
-from .experiments import ALPHAS, MARGIN_RIVALS, MINERS, PAPER_BATCHES, SCALES, TERMS, XIS
+from .experiments import ALPHAS, DISTANCES, MARGIN_RIVALS, MINERS, PAPER_BATCHES, SCALES, TERMS, XIS
 from .ledger import Ledger
 from .ledger_tables import grid_scores, prepare_grid
 from .published import published
@@ -45,6 +45,7 @@ PAPER_TABLES = {
     'table5': PaperTable('mobile', 'mbf', _named({'MobileFaceNet': 'arcface', 'MobileFaceNet + PTSA + SDE': 'topofr'})),
     'table6': PaperTable('terms', 'r100', _named(TERMS)),
     'table7': PaperTable('miners', 'r100', _named(MINERS, train_gamma=True)),
+    'table8': PaperTable('distances', 'r100', {name: dict(method='topofr') | own for name, own in DISTANCES.items()}),
     'table9': PaperTable('batches', 'r100', SIZED),
     'figure6': PaperTable('sweeps', 'r50', SWEPT)}
 
