@@ -110,7 +110,7 @@ def is_row_table(name:str,            # entry of a checkpoint or model, e.g. "mo
 
 # %% ../../nbs/60_training/12_checkpoints.ipynb #0822527b
 def optimizer_tensors(model:nn.ModuleDict, # "backbone" and "head"
-                      optimizer:torch.optim.Optimizer, # one over parameters of the model
+                      optimizer:torch.optim.Optimizer, # SGD or AdamW over parameters of the model
                      )->dict: # e.g. momentum.backbone.conv1.weight -> tensor
     "What an optimizer remembers, by kind and parameter"
     names = {parameter: name for name, parameter in model.named_parameters()}
@@ -121,7 +121,7 @@ def optimizer_tensors(model:nn.ModuleDict, # "backbone" and "head"
 # %% ../../nbs/60_training/12_checkpoints.ipynb #8a828b71
 def restore_optimizer(tensors:dict,        # of a checkpoint
                       model:nn.ModuleDict, # "backbone" and "head", whose names lead to the parameters
-                      optimizer:torch.optim.Optimizer, # one over parameters of the model; changed in place
+                      optimizer:torch.optim.Optimizer, # SGD or AdamW over parameters of the model; changed in place
                      ):
     "Give an optimizer its memory back"
     parameters = dict(model.named_parameters())
@@ -209,7 +209,7 @@ def load_checkpoint(path:str|Path, # .safetensors of a run; published weights ar
         raise ValueError(f'checkpoint {str(path)!r} has a header that cannot be used: {error}') from error
 
 # %% ../../nbs/60_training/12_checkpoints.ipynb #52418e5f
-def check_shards(checkpoint:Checkpoint, # one whose shards lie in its folder; without shards nothing is read
+def check_shards(checkpoint:Checkpoint, # source, its shards beside its file; without shards nothing is read
                 ):
     "Refuse a checkpoint of several processes that lacks a shard, or has one that is not what was written"
     for name, digest in checkpoint.shards.items():
@@ -253,7 +253,7 @@ def check_fit(checkpoint:Checkpoint, # source; entries beyond those of `state` d
 # %% ../../nbs/60_training/12_checkpoints.ipynb #70cba481
 def restore(checkpoint:Checkpoint, # source, with an entry for each of the model's tensors
             model:nn.ModuleDict,   # "backbone" and "head"; changed in place
-            optimizer:torch.optim.Optimizer, # one over parameters of the model; changed in place
+            optimizer:torch.optim.Optimizer, # SGD or AdamW over parameters of the model; changed in place
             scaler=None,           # torch.amp.GradScaler of a float16 run
            )->int:                 # number of finished steps
     "Put a checkpoint back into a model and its optimizer, all or nothing"
@@ -267,7 +267,7 @@ def restore(checkpoint:Checkpoint, # source, with an entry for each of the model
 # %% ../../nbs/60_training/12_checkpoints.ipynb #c3f43a67
 AVERAGED = 'ema.backbone'
 
-def scored_part(checkpoint:Checkpoint, # with or without averaged weights
+def scored_part(checkpoint:Checkpoint, # source, with or without averaged weights
                )->str: # "ema.backbone" where weights were averaged, otherwise "backbone"
     "The part of a checkpoint that is scored"
     return AVERAGED if any(name.startswith(AVERAGED + '.') for name in checkpoint.tensors) else 'backbone'

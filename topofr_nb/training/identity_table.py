@@ -29,8 +29,8 @@ from .recipe import Recipe
 # %% ../../nbs/60_training/14_identity_table.ipynb #ab306a84
 MOST_TOKENS = 10 # largest vocabulary that is chosen when the recipe names none
 
-def code_shape(recipe:Recipe,
-               m:int,         # identities
+def code_shape(recipe:Recipe,     # source of `code_length` and `vocabulary`; what is None is chosen here
+               m:int,             # identities
               )->tuple[int, int]: # code length l, vocabulary v
     "Length and vocabulary of a recipe's codes"
     length = recipe.code_length
@@ -54,9 +54,9 @@ class Pictures(Dataset):
     def render(self, rows): return self.faces.images(rows)
 
 # %% ../../nbs/60_training/14_identity_table.ipynb #077cba87
-def make_encoder(recipe:Recipe, # resolved
-                 pictures:Dataset,
-                 device='cpu',
+def make_encoder(recipe:Recipe,    # resolved
+                 pictures:Dataset, # training set, to which "pixels" and "random" fit their PCA
+                 device='cpu',     # place of a network; PCA stays on the CPU
                 ):
     "The network that `recipe.codes` names: (n, 3, h, w) in -1..1 -> (n, d)"
     if recipe.codes in ('pixels', 'random'): return PixelPCA.fit(pictures, recipe.embedding_size, seed=recipe.seed)
@@ -85,7 +85,7 @@ def factor_vectors(faces,    # procedural faces, or a part of them
 def spread_vectors(recipe:Recipe,      # resolved
                    faces,              # training set
                    folder:str|Path,    # of the run; sums are kept there, so that a killed start goes on
-                   device='cpu',
+                   device='cpu',       # place of the encoder and of the homogenisation
                    progress:bool=True, # show bars
                   )->torch.Tensor:     # (m, d) unit vectors
     "Code vectors of the training set's identities"
@@ -104,9 +104,9 @@ def _encoded(recipe, faces, folder, device, progress):
                        tag=recipe.codes, progress=progress)
 
 # %% ../../nbs/60_training/14_identity_table.ipynb #af527da2
-def data_fingerprint(recipe:Recipe,
-                     faces, # training set
-                    )->str:
+def data_fingerprint(recipe:Recipe, # source of `data`, `identities`, `seed` and `cache`
+                     faces,         # training set
+                    )->str:         # e.g. "synthetic, 50 identities, seed 0"
     "The training set that codes belong to"
     if recipe.data == 'synthetic': return f'synthetic, {recipe.identities} identities, seed {recipe.seed}'
     labels = hashlib.sha256(faces.labels.numpy().tobytes()).hexdigest()[:16]
@@ -142,7 +142,7 @@ LARGEST_TABLE = 2**30 # bytes of vectors that are held in memory; more stay in t
 def identity_table(recipe:Recipe,      # resolved, of a GIF method
                    faces,              # the training set, from `open_training_data`
                    folder:str|Path,    # of the run
-                   device='cpu',
+                   device='cpu',       # place of the encoder and of the homogenisation; the table is on the CPU
                    progress:bool=True, # show bars
                   )->IdentityTable:
     "Codes and vectors of the training set's identities: made once, then read from the run's folder"

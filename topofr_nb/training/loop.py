@@ -95,7 +95,9 @@ class Plan:
         return *prepare_batch(images, self.run.recipe, 0), labels
 
 # %% ../../nbs/60_training/40_loop.ipynb #d96ab82b
-def total_steps(recipe:Recipe, size:int)->int: # training images
+def total_steps(recipe:Recipe, # resolved; epochs or max_steps are given
+                size:int,      # training images
+               )->int:
     "Steps of the whole run: `epochs` passes, at most `max_steps`"
     by_epochs = recipe.epochs*(size//recipe.batch_size) if recipe.epochs else math.inf
     return int(min(by_epochs, recipe.max_steps or math.inf))
@@ -185,7 +187,7 @@ def prepare(recipe:Recipe,      # from `make_recipe`
     return others if first is None else first
 
 # %% ../../nbs/60_training/40_loop.ipynb #d6369910
-def batch_sentence(plan:Plan,
+def batch_sentence(plan:Plan,           # run whose recipe and training set are described
                    labels:torch.Tensor, # of the batch
                   )->str:
     "What was done to the images of a batch"
@@ -228,7 +230,7 @@ class Job:
 def _first(): return world()[0] == 0
 
 # %% ../../nbs/60_training/40_loop.ipynb #7b04fde6
-def new_job(plan:Plan,
+def new_job(plan:Plan,          # checked run, from `prepare`
             progress:bool=True, # show a bar while codes are made
            )->Job:
     "Model and optimizer before the first step"
@@ -325,7 +327,8 @@ def _start_at_parent(job):
     if _first(): tell(f'{job.run.folder.name} {going_on(parent, job.recipe, job.first, job.plan.steps)}')
 
 # %% ../../nbs/60_training/40_loop.ipynb #5625ea47
-def resume(job:Job):
+def resume(job:Job, # new run, from `new_job`; changed in place, in all processes at once
+          ):
     "Go on from the run's checkpoint, where there is one"
     run = job.run
     if not job.recipe.resume: all_or_none(lambda: _forget(run) if _first() else None)
@@ -336,7 +339,7 @@ def resume(job:Job):
     all_or_none(lambda: _cut_log(job) if _first() else None)
 
 # %% ../../nbs/60_training/40_loop.ipynb #2aea8323
-def save(job:Job,
+def save(job:Job,  # run whose folder gets the checkpoint, in all processes at once
          step:int, # number of finished steps
         ):
     "Write the checkpoint; NonFiniteLoss when a weight or buffer is not finite"
@@ -348,7 +351,7 @@ def save(job:Job,
     job.saved = step
 
 # %% ../../nbs/60_training/40_loop.ipynb #8f6dae6f
-def broken_off(job:Job,
+def broken_off(job:Job,     # run that ends here; its folder gets failure.json
                broken:dict, # step and terms, from `Watch.broken`
               )->NonFiniteLoss|Elsewhere:
     "Write down what broke; the error names what is left"
@@ -365,7 +368,11 @@ def broken_off(job:Job,
 # %% ../../nbs/60_training/40_loop.ipynb #f3df6e63
 MEASURE_EVERY = 10
 
-def log_row(step, result, images_per_second, seconds)->dict: # JSON values
+def log_row(step,              # number of the step: 0, 1, ...
+            result,            # numbers of `training_step`: name -> float or 0-d tensor
+            images_per_second, # speed since the line before, of all processes together
+            seconds,           # training time so far, that of earlier starts included
+           )->dict:            # JSON values
     "A line of the log; numbers that are not finite become null"
     row = {k: (v.item() if torch.is_tensor(v) else v) for k, v in result.items()}
     row = {k: (v if math.isfinite(v) else None) for k, v in row.items()}
@@ -414,7 +421,11 @@ def known_skips(job:Job)->list: # (image, why)
     return known
 
 # %% ../../nbs/60_training/40_loop.ipynb #47aca32c
-def write_skips(job:Job, skipped:dict): # image: why
+def write_skips(job:Job,      # run whose folder gets skipped.txt, from process 0
+                skipped:dict, # number of an image -> why it cannot be read
+               ):
+    "Write down which images were skipped"
+    "Write down which images were skipped"
     if not _first(): return
     with write_aside(job.run.folder/'skipped.txt') as aside:
         aside.write_text(''.join(f'{i}\t{why}\n' for i, why in sorted(skipped.items())))
@@ -441,7 +452,11 @@ def _keep(job, path, step):
     all_or_none(lambda: save_backbone(path, job.model, job.recipe, step, more) if _first() else None)
 
 # %% ../../nbs/60_training/40_loop.ipynb #0d7f339b
-def validate(job:Job, validation:Validation, step:int, log:Log)->dict: # entries of the step's line in the log
+def validate(job:Job,  # run at work, in all processes at once
+             validation:Validation, # verifications so far; process 0 adds one
+             step:int, # number of the step that was done: 0, 1, ...
+             log:Log,  # owner of the clock, which is put back
+            )->dict:   # entries of the step's line in the log
     "Verify the network where it is due, keep it where it is the best; the time does not count as training"
     if not validation.due(step): return {}
     start = time.time()
@@ -455,8 +470,8 @@ def validate(job:Job, validation:Validation, step:int, log:Log)->dict: # entries
     return found
 
 # %% ../../nbs/60_training/40_loop.ipynb #e6ea7515
-def run_steps(job:Job,
-              progress:bool=True,              # show a bar with images/s and the time left
+def run_steps(job:Job,                     # run from `resume`; trained in place
+              progress:bool=True,          # show a bar with images/s and the time left
               checkpoint_seconds:float|None=None, # how often the checkpoint is renewed; default: the recipe's
               listener:Callable|None=None, # gets every row of the log
              )->Watch:
@@ -491,16 +506,20 @@ def run_steps(job:Job,
     return watch
 
 # %% ../../nbs/60_training/40_loop.ipynb #619760ed
-def stopped(job:Job,
-            step:int,    # number of finished steps
-            number:int,  # of the signal
+def stopped(job:Job,    # run that was told to stop, in all processes at once
+            step:int,   # number of finished steps
+            number:int, # of the signal
            )->Stopped:
     "Save, and the line that tells how to go on"
     if step > job.saved: save(job, step)
     return Stopped(f'stopped at step {step} of {job.plan.steps}; run this again to go on', number)
 
 # %% ../../nbs/60_training/40_loop.ipynb #622aa51f
-def next_batch(job:Job, step:int, signals:Signals, found):
+def next_batch(job:Job,         # run at work, in all processes at once
+               step:int,        # number of the step that the batch is for: as many are finished
+               signals:Signals, # what the system has told this process
+               found,           # iterator over the batches of this process
+              ):                # images and labels; an error where the run ends
     "The batch of a step; what ends the run here, in any process, leaves a checkpoint"
     batch = broken = None
     try: batch = signals.wait(found)
@@ -515,7 +534,12 @@ def next_batch(job:Job, step:int, signals:Signals, found):
     share_error(broken)
 
 # %% ../../nbs/60_training/40_loop.ipynb #c9c6cfd0
-def one_step(job:Job, step:int, batch, watch:Watch, loader)->dict: # of 0-d tensors and floats
+def one_step(job:Job,     # run at work; its weights change
+             step:int,    # number of the step: 0, 1, ...
+             batch,       # (n, 3, h, w) uint8 and (n,) int64, rows of this process
+             watch:Watch, # record that gets the step's numbers
+             loader,      # `Batches` that the batch is from, to explain an error
+            )->dict:      # name -> 0-d tensor or float, from `training_step`
     "Train on one batch"
     device, recipe = job.plan.device, job.recipe
     images, labels = (part.to(device, non_blocking=True) for part in batch)
@@ -534,14 +558,18 @@ def one_step(job:Job, step:int, batch, watch:Watch, loader)->dict: # of 0-d tens
     return result
 
 # %% ../../nbs/60_training/40_loop.ipynb #4906fdea
-def scale_label(recipe:Recipe, faces)->str: # faces: the training set
+def scale_label(recipe:Recipe, # resolved
+                faces,         # the training set
+               )->str:         # e.g. "synthetic faces: 50 identities, 500 images, tiny at 112 px, batch 64, seed 0"
     "What a result of this run may be compared with"
     kind = 'synthetic faces' if recipe.data == 'synthetic' else Path(recipe.data).name
     return (f'{kind}: {faces.num_classes} identities, {len(faces)} images, {recipe.backbone} at '
             f'{recipe.image_size} px, batch {recipe.batch_size}, seed {recipe.seed}')
 
 # %% ../../nbs/60_training/40_loop.ipynb #235ac15e
-def describe_course(job:Job, rows:list)->dict: # JSON values
+def describe_course(job:Job,   # run whose steps are done
+                    rows:list, # lines of the log, in order
+                   )->dict:    # JSON values
     "What the log tells about pace, verifications and an early end"
     recipe, said, course = job.recipe, {}, course_of(rows)
     if waiting_share(rows) is not None:
@@ -556,9 +584,10 @@ def describe_course(job:Job, rows:list)->dict: # JSON values
     return said
 
 # %% ../../nbs/60_training/40_loop.ipynb #40a66e96
-def describe_training(job:Job, watch:Watch,
+def describe_training(job:Job,     # run whose steps are done
+                      watch:Watch, # record of this start's steps, from `run_steps`
                       largest:float|None=None, # weight of all processes; None: of this one
-                     )->dict:                  # JSON values
+                     )->dict:      # JSON values
     "The part of the scores that describes the training"
     faces, rows = job.plan.faces, job.run.metrics
     doubts = [question_silence(int(watch.silent), watch.seen, job.recipe),
@@ -574,7 +603,9 @@ def describe_training(job:Job, watch:Watch,
     return said | describe_course(job, rows)
 
 # %% ../../nbs/60_training/40_loop.ipynb #2674cc8f
-def score_run(job:Job, about:dict): # from `describe_training`
+def score_run(job:Job,    # run whose last checkpoint is written; its folder gets the scores
+              about:dict, # entries from `describe_training`
+             ):
     "Score the checkpoint and write the scores"
     run, target, recipe = job.run, job.plan.target, job.recipe
     digest = content_digest(run.checkpoint, recipe.cache)

@@ -106,12 +106,14 @@ ADDS = dict(negatives=dict(both="filtered negative pairs of the batch beside the
                         focal_loss='focal loss', ehsm='weights a sample by its entropy (EHSM)'),
             pulls=dict(own='a feature is not pushed from other classes', others='a feature is not pulled to its class'))
 
-def of_topofr(method:Method)->bool:
+def of_topofr(method:Method, # value of METHODS, or another combination of parts
+             )->bool:
     "Whether TopoFR has a part in it"
     return method.perturb or method.align or method.weight in ('focal', 'gum', 'sds')
 
 # %% ../../nbs/60_training/05_methods.ipynb #70e883a1
-def papers_of(method:Method)->str:
+def papers_of(method:Method, # value of METHODS, or another combination of parts
+             )->str:         # e.g. "Jung et al. 2022 and Dan et al. 2024"
     "The papers of the parts, in the order in which they are added"
     parts = [('uniface', method.head == 'unified'), ('gif', method.head == 'gif'),
              ('unpg', method.negatives != 'class'),
@@ -120,7 +122,8 @@ def papers_of(method:Method)->str:
     return ' and '.join(dict.fromkeys(filter(None, whose)))
 
 # %% ../../nbs/60_training/05_methods.ipynb #84951512
-def adds(method:Method)->str:
+def adds(method:Method, # value of METHODS, or another combination of parts
+        )->str:
     "What a method adds to a plain softmax, in words"
     if method.head == 'pairs': return f'{method.pairs} over the pairs of the batch, without class weights'
     terms = [word for word, there in (('token loss', method.tokens), ('regression', method.regression)) if there]
@@ -137,7 +140,8 @@ def adds(method:Method)->str:
     return ', '.join(said) or 'nothing'
 
 # %% ../../nbs/60_training/05_methods.ipynb #535eee6a
-def trains_gamma(method:Method)->bool:
+def trains_gamma(method:Method, # value of METHODS, or another combination of parts
+                )->bool:
     "Whether the method's own release trains the weight of the backbone's last batch norm"
     if method.pulls != 'both': return False # with and without ISA alike
     return method.head == 'softmax' and (of_topofr(method) or method.negatives != 'class' or method.margin == 'magface')
@@ -166,10 +170,10 @@ def images_together(method:str # key of METHODS
     return TOGETHER if METHODS[one_of('method', method, METHODS)].pairs else 1
 
 # %% ../../nbs/60_training/05_methods.ipynb #bce55088
-def partner_share(labels,          # (n,) int64 tensor, of the training set
-                  batch_size:int,
-                  together:int=1,  # images of one person that are drawn together
-                 )->float:         # 0..1
+def partner_share(labels,         # (n,) int64 tensor, of the training set
+                  batch_size:int, # images of a step, of all processes together
+                  together:int=1, # images of one person that are drawn together
+                 )->float:        # 0..1
     "Expected share of a batch's samples that have another image of their person beside them"
     counts = labels.bincount()[labels].double()
     if together > 1: return (counts > 1).double().mean().item()
@@ -179,7 +183,7 @@ def partner_share(labels,          # (n,) int64 tensor, of the training set
 # %% ../../nbs/60_training/05_methods.ipynb #4ee37e63
 def check_partners(method:str,     # key of METHODS
                    labels,         # (n,) int64 tensor, of the training set
-                   batch_size:int,
+                   batch_size:int, # images of a step, of all processes together
                    together:int,   # images of one person that are drawn together
                   ):
     "Refuse a pair loss whose batches would have hardly any positive pair"

@@ -22,10 +22,10 @@ def _groups(people:torch.Tensor, # (n,) int64, sorted
     return torch.stack([people, place // together]).unique(dim=1, return_inverse=True)[1]
 
 # %% ../../nbs/60_training/22_order.ipynb #dfb96001
-def grouped_permutation(labels:torch.Tensor, # (n,) int64
-                        together:int,        # images of one person in a group
-                        generator:torch.Generator,
-                       )->torch.Tensor:      # (n,) a permutation of 0..n-1
+def grouped_permutation(labels:torch.Tensor,       # (n,) int64
+                        together:int,              # images of one person in a group
+                        generator:torch.Generator, # source of both draws, on the CPU
+                       )->torch.Tensor:            # (n,) a permutation of 0..n-1
     "Shuffle the images of each person, cut them into groups, shuffle the groups"
     order = torch.randperm(len(labels), generator=generator)
     order = order[labels[order].argsort(stable=True)]

@@ -76,10 +76,10 @@ def _absent(missing, size, seconds):
     return f'{names} not met the other {size - len(missing)} of {size} within {seconds:g} s'
 
 # %% ../../nbs/60_training/36_processes.ipynb #c6a957e1
-def fresh_store(store,          # of keys and values, reached by all; may be that of an earlier start
-                rank:int,
-                size:int,       # number of processes
-                seconds:float,  # to wait for the others
+def fresh_store(store,              # of keys and values, reached by all; may be that of an earlier start
+                rank:int,           # number of this process; 0 gives the others the word
+                size:int,           # number of processes
+                seconds:float,      # to wait for the others
                )->dist.PrefixStore: # empty
     "A part of a store that no earlier start has written to"
     word = uuid4().hex
@@ -196,7 +196,8 @@ def gather_texts(text:str)->list[str]: # by rank
     return [bytes(part[:int(size)].tolist()).decode() for part, size in zip(parts, sizes)]
 
 # %% ../../nbs/60_training/36_processes.ipynb #92d4d311
-def agree(*numbers:int)->tuple[int, ...]:
+def agree(*numbers:int,      # values of this process, as many in each
+         )->tuple[int, ...]: # in the order given, the same in every process
     "The largest of each number over the processes"
     if world()[1] == 1: return numbers
     together = torch.tensor(numbers)

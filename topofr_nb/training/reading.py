@@ -83,8 +83,8 @@ def _usable(self, i):
         _note(self, i, error)
 
 # %% ../../nbs/60_training/24_reading.ipynb #e0d326b9
-def stand_in(faces:FaceBatches,
-             i:int, # an image
+def stand_in(faces:FaceBatches,          # training set; what turns out unreadable is marked in it
+             i:int,                      # an image
             )->tuple[torch.Tensor, int]: # (3, h, w) uint8, and which image it is
     "Image `i`, or what replaces it"
     image = _usable(faces, i)
@@ -238,6 +238,10 @@ class Batches:
         return BadImage(f'{what}; {"it was" if len(at) == 1 else "the readers were"} at training image {places}')
 
 # %% ../../nbs/60_training/24_reading.ipynb #c6610a0a
-def batches(faces:FaceBatches, order:RunOrder, workers:int=0, timeout:float=600.)->Batches: # of (images, labels)
+def batches(faces:FaceBatches,  # training set, from `open_training_data`
+            order:RunOrder,     # numbers of the images, batch by batch, of this process
+            workers:int=0,      # processes that read ahead; 0: this one reads
+            timeout:float=600., # seconds that a batch may take
+           )->Batches:          # of (images, labels)
     "Batches in the run's order, read ahead by `workers` processes"
     return Batches(faces, order, workers, timeout)
