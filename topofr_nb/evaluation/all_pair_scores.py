@@ -77,8 +77,8 @@ class AllPairScores(Result):
         return histograms | people_arrays(self.people)
 
 # %% ../../nbs/50_evaluation/57_all_pair_scores.ipynb #2b1fc868
-def score_all_pairs(model:Callable|None,         # float (b, 3, h, w) in [-1, 1] -> (b, d); unused with `features`
-                    faces:AllPairsSet,
+def score_all_pairs(model:Callable|None,          # float (b, 3, h, w) in [-1, 1] -> (b, d); unused with `features`
+                    faces:AllPairsSet,            # images and the person of each; all pairs of them are compared
                     embedder:Embedder=Embedder(), # device, batch size, flip, precision
                     features:torch.Tensor|None=None, # (n, d) of the faces, extracted before
                    )->AllPairScores:

@@ -82,10 +82,10 @@ def _isotonic(scores, same, weights, people):
 # %% ../../nbs/50_evaluation/56_calibration.ipynb #3516c923
 CALIBRATIONS = {'platt': _platt, 'isotonic': _isotonic}
 
-def calibrate(scores:Sequence,    # (m,) cosines
-              pairs:PeoplePairs,
-              kind:str='platt',   # "platt" or "isotonic"
-              prior:float=0.5,    # share of comparisons of one person
+def calibrate(scores:Sequence,   # (m,) cosines
+              pairs:PeoplePairs, # people on the two images of each pair
+              kind:str='platt',  # "platt" or "isotonic"
+              prior:float=0.5,   # share of comparisons of one person
              )->Calibration:
     "The curve of a set of scored pairs"
     fit = CALIBRATIONS[one_of('calibration', kind, CALIBRATIONS)]
@@ -105,9 +105,10 @@ def calibration_error(probability:np.ndarray, # (m,)
     return float(np.abs(np.bincount(bins, weights*(probability - same))).sum())
 
 # %% ../../nbs/50_evaluation/56_calibration.ipynb #56deb4b4
-def equal_bins(probability:np.ndarray, weights:np.ndarray, # (m,)
-               count:int=BINS,
-              )->np.ndarray: # (m,) 0..count - 1
+def equal_bins(probability:np.ndarray, # (m,) of being one person, 0..1
+               weights:np.ndarray,     # (m,) weights of the pairs, sum 1
+               count:int=BINS,         # number of bins
+              )->np.ndarray:           # (m,) 0..count - 1
     "Bins that hold equal weights, in the order of the probability"
     order = np.argsort(probability, kind='stable')
     place = np.empty(len(order), dtype=np.int64)
@@ -145,13 +146,13 @@ def _on_others(scores, pairs, kind, prior, fold, k):
     return np.flatnonzero(inside), curve(scores[inside])
 
 # %% ../../nbs/50_evaluation/56_calibration.ipynb #082b208e
-def held_out_error(scores:Sequence,    # (m,) cosines
-                   pairs:PeoplePairs,
-                   kind:str='platt',   # "platt" or "isotonic"
-                   prior:float=0.5,    # share of comparisons of one person
-                   folds:int=5,        # of people
-                   draws:int=100,      # of the bootstrap
-                   seed:int=0,
+def held_out_error(scores:Sequence,   # (m,) cosines
+                   pairs:PeoplePairs, # people on the two images of each pair
+                   kind:str='platt',  # "platt" or "isotonic"
+                   prior:float=0.5,   # share of comparisons of one person
+                   folds:int=5,       # of people
+                   draws:int=100,     # of the bootstrap
+                   seed:int=0,        # whole number; the same one gives the same folds and draws
                   )->HeldOut:
     "How well a calibration holds for people whom it has not seen"
     scores, fold = np.asarray(scores), _fold_of_people(pairs, folds, seed)
@@ -173,8 +174,8 @@ def held_out_error(scores:Sequence,    # (m,) cosines
     return HeldOut(kind, probability, same, weights, people, found, min(float(low), found), float(high), brier)
 
 # %% ../../nbs/50_evaluation/56_calibration.ipynb #f96f1bec
-def show_reliability(held:dict[str, HeldOut], # by the name of the line
-                     title:str='Said, and true',
+def show_reliability(held:dict[str, HeldOut],    # by the name of the line
+                     title:str='Said, and true', # text above the axes
                     )->Figure:
     "Share of true matches against the probability that was given, on people held out"
     fig, ax = subplots(width=6.6, height=3.4)

@@ -97,7 +97,7 @@ class _Batches(Dataset):
 # %% ../../nbs/50_evaluation/10_embed.ipynb #72d484be
 def read_ahead(images:Sequence|Dataset, # n images
                starts:Sequence[int],    # first images of the batches
-               batch_size:int,
+               batch_size:int,          # images of a batch; the last one may have fewer
                workers:int=0,           # processes that read; 0 reads in this one
               ):                        # yields (start, (b, 3, h, w) uint8 batch) in order
     "Batches of images, read by worker processes while the caller computes"

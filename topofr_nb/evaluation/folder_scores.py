@@ -139,8 +139,8 @@ def score_folder(model:Callable|None,           # float (b, 3, h, w) in [-1, 1] 
                         faces, features, find_doubt(scores, pairs.same))
 
 # %% ../../nbs/50_evaluation/53_folder_scores.ipynb #4db7bb06
-def iso_table(result:FolderScores
-             ): # a pandas.DataFrame in %, one row for each rate
+def iso_table(result:FolderScores # what a model scores on a folder, from `score_folder`
+             ):                   # a pandas.DataFrame in %, one row for each rate
     "The rates by the names of ISO/IEC 19795-1, beside those of the field"
     import pandas as pd # the training itself runs without reporting tools
     rows, search = {}, result.search
@@ -157,11 +157,11 @@ def iso_table(result:FolderScores
     return pd.DataFrame.from_dict({name: line(*row) for name, row in rows.items()}, orient='index', columns=columns)
 
 # %% ../../nbs/50_evaluation/53_folder_scores.ipynb #5de14431
-def det_points(result:FolderScores,
-               points:int=40, # false match rates, evenly spaced on a logarithmic scale
-               draws:int=100,
-               seed:int=0,
-              )->np.ndarray:  # (4, points) FMR, FNMR, and its interval
+def det_points(result:FolderScores, # what a model scores on a folder, from `score_folder`
+               points:int=40,       # false match rates, evenly spaced on a logarithmic scale
+               draws:int=100,       # draws of the bootstrap over people, 20 or more
+               seed:int=0,          # whole number; the same one gives the same draws
+              )->np.ndarray:        # (4, points) FMR, FNMR, and its interval
     "The detection error trade-off with its interval over people"
     rates = ErrorRates.of(result.scores, result.pairs)
     fmrs = np.geomspace(1/len(rates.nonmated.scores), 0.5, points)
@@ -171,8 +171,8 @@ def det_points(result:FolderScores,
 # %% ../../nbs/50_evaluation/53_folder_scores.ipynb #9f4d15be
 _TICKS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.05, 0.2, 0.5, 0.8, 0.95)
 
-def show_det(results:dict[str, FolderScores], # by the name of the line
-             title:str='Errors of one threshold',
+def show_det(results:dict[str, FolderScores],     # by the name of the line
+             title:str='Errors of one threshold', # text above the axes
             )->Figure:
     "DET curves on normal deviate axes, with their bands"
     fig, ax = subplots(width=4.6, height=3.6)

@@ -39,10 +39,10 @@ def _parts(labels, inside, enrol, rng):
     return map(np.sort, parts)
 
 # %% ../../nbs/50_evaluation/52_gallery.ipynb #edfa9ca0
-def split_search(labels:Sequence,     # (n,) person of each image
-                 outside:float=0.5,   # share of the people who are not enrolled
-                 enrol:int=1,         # images of a person in the gallery
-                 seed:int=0,
+def split_search(labels:Sequence,   # (n,) person of each image
+                 outside:float=0.5, # share of the people who are not enrolled
+                 enrol:int=1,       # images of a person in the gallery
+                 seed:int=0,        # whole number; the same one gives the same split
                 )->SearchSplit:
     "A gallery, searches for people in it, and strangers; ValueError where one of them would be empty"
     if not 0 < outside < 1 or enrol < 1:
@@ -67,7 +67,7 @@ class Found(NamedTuple):
 # %% ../../nbs/50_evaluation/52_gallery.ipynb #3f029f50
 def search_gallery(features:torch.Tensor, # (n, d) of any length
                    labels:Sequence,       # (n,) person of each image
-                   split:SearchSplit,
+                   split:SearchSplit,     # rows that are enrolled and searched for, from `split_search`
                   )->tuple[Found, Found]: # of the searches for enrolled people, and for strangers
     "Compare each search with one template for each enrolled person"
     unit, labels = unit_features(features).float().cpu(), torch.as_tensor(np.asarray(labels))
@@ -111,11 +111,11 @@ FPIRS, RANKS = (0.01, 0.1), (1, 5, 10)
 
 def score_search(features:torch.Tensor,       # (n, d) of any length
                  labels:Sequence,             # (n,) person of each image
-                 split:SearchSplit,
+                 split:SearchSplit,           # rows that are enrolled and searched for, from `split_search`
                  fpirs:Sequence[float]=FPIRS, # rates at which strangers may be taken for somebody
                  ranks:Sequence[int]=RANKS,   # lengths of the list; those beyond the gallery are left out
                  draws:int=200,               # of the bootstrap
-                 seed:int=0,
+                 seed:int=0,                  # whole number; the same one gives the same draws
                 )->SearchScores:
     "Rank-k, and TPIR at FPIR, of a gallery and strangers"
     mated, nonmated = search_gallery(features, labels, split)
@@ -135,9 +135,9 @@ def score_search(features:torch.Tensor,       # (n, d) of any length
                         len(split.nonmated), how)
 
 # %% ../../nbs/50_evaluation/52_gallery.ipynb #7fcfa3a7
-def fpir_threshold(errors:ErrorRates,
-                   fpir:float,  # 0..1
-                  )->float:     # inf where even one is too many
+def fpir_threshold(errors:ErrorRates, # searches as pairs: those of strangers are the nonmated ones
+                   fpir:float,        # share of strangers who may be taken for somebody, 0..1
+                  )->float:           # inf where even one is too many
     "Lowest score that is accepted when at most a share of the strangers may be"
     falling = errors.nonmated.scores
     allowed = int(fpir*(1 + 1e-12)*len(falling))

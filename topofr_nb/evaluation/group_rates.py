@@ -109,13 +109,13 @@ def _errors_and_gaps(rates, threshold):
     return statistic
 
 # %% ../../nbs/50_evaluation/54_group_rates.ipynb #c71de87f
-def group_rates(result:FolderScores,
-                values:Sequence,     # (n,) group of each image, '' for none
-                far:float=0.01,      # for which the threshold is chosen on all pairs
-                column:str='group',  # what the values are
+def group_rates(result:FolderScores,       # what a model scores on a folder, from `score_folder`
+                values:Sequence,           # (n,) group of each image, '' for none
+                far:float=0.01,            # for which the threshold is chosen on all pairs
+                column:str='group',        # what the values are
                 threshold:float|None=None, # cosine; None: chosen
-                draws:int=200,       # of the bootstrap
-                seed:int=0,
+                draws:int=200,             # of the bootstrap
+                seed:int=0,                # whole number; the same one gives the same draws
                )->GroupRates:
     "Errors of one threshold by group, and the gaps between groups, with intervals over people"
     pairs, values = result.pairs, np.asarray(values).astype(str)
@@ -138,7 +138,8 @@ def group_rates(result:FolderScores,
     return GroupRates(column, float(threshold), far, groups, *gaps, said)
 
 # %% ../../nbs/50_evaluation/54_group_rates.ipynb #2e290c9c
-def show_groups(rates:GroupRates)->Figure:
+def show_groups(rates:GroupRates # errors of each group, from `group_rates`
+               )->Figure:
     "Both errors of each group with their intervals"
     fig, axes = subplots(1, 2, height=0.7 + 0.35*len(rates.groups), sharey=True)
     for ax, name, what, gap in zip(axes, ('fnmr', 'fmr'), ('turned away', 'taken for somebody else'),
@@ -152,10 +153,10 @@ def show_groups(rates:GroupRates)->Figure:
     return fig
 
 # %% ../../nbs/50_evaluation/54_group_rates.ipynb #85ca7fc6
-def wrong_pairs(result:FolderScores,
-                threshold:float, # cosine
-                most:int=100,    # pairs of each kind
-               ): # a pandas.DataFrame, worst first: what went wrong, score, both images
+def wrong_pairs(result:FolderScores, # what a model scores on a folder, from `score_folder`
+                threshold:float,     # cosine
+                most:int=100,        # pairs of each kind
+               ):                    # a pandas.DataFrame, worst first: what went wrong, score, both images
     "The pairs on the wrong side of a threshold"
     import pandas as pd # the training itself runs without reporting tools
     lowest, highest = (rows.numpy() for rows in hardest_pairs(result.scores, result.pairs.same, most))
@@ -168,9 +169,9 @@ def wrong_pairs(result:FolderScores,
     return found.sort_values('by', ascending=False, ignore_index=True)
 
 # %% ../../nbs/50_evaluation/54_group_rates.ipynb #c1298755
-def show_wrong(result:FolderScores,
-               threshold:float, # cosine
-               k:int=6,         # pairs of each kind
+def show_wrong(result:FolderScores, # what a model scores on a folder, from `score_folder`
+               threshold:float,     # cosine
+               k:int=6,             # pairs of each kind
               )->Figure:
     "The worst pairs of each kind, one above the other"
     found, rows, captions, titles = wrong_pairs(result, threshold, k), [], [], []

@@ -160,7 +160,7 @@ def searcher(templates:torch.Tensor, # (n, d) of length 1
         raise ImportError("search 'faiss' needs faiss: pip install 'topofr_nb[ann]'") from error
 
 # %% ../../nbs/50_evaluation/74_index.ipynb #50c6156e
-def who_features(index:Index,
+def who_features(index:Index,       # people to search, one or more
                  unit:torch.Tensor, # (q, d) of length 1
                  k:int=5,           # candidates
                 )->list[Answer]:
@@ -186,7 +186,7 @@ Index.who = _who
 # %% ../../nbs/50_evaluation/74_index.ipynb #0e21c281
 FILE_VERSION = 1
 
-def save_index(index:Index,
+def save_index(index:Index,     # people to write, one or more
                folder:str|Path, # new or empty
               )->Path:
     "Write an index as safetensors and JSON"
@@ -239,7 +239,7 @@ def _read_index(folder):
     return facts, tensors
 
 # %% ../../nbs/50_evaluation/74_index.ipynb #00ebdfe1
-def load_index(folder:str|Path,
+def load_index(folder:str|Path,   # folder from `save_index`
                verifier:Verifier, # with the network that the index was made with
               )->Index:
     "Read an index; ValueError where it belongs to another network"

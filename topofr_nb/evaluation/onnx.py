@@ -43,10 +43,10 @@ def _normalisation(mean, std, model, dtype, path):
     return *right, [f'the graph {why}, so pixels in 0..{most:g} go in']
 
 # %% ../../nbs/50_evaluation/60_onnx.ipynb #63e5851a
-def fit_images(x:torch.Tensor,   # (b, 3, h, w) float
-               height:int|None,  # None: as it is
-               width:int|None,
-              )->torch.Tensor:   # (b, 3, height, width)
+def fit_images(x:torch.Tensor,  # (b, 3, h, w) float
+               height:int|None, # pixels; None: as it is
+               width:int|None,  # pixels; None: as it is
+              )->torch.Tensor:  # (b, 3, height, width)
     "Images at another size: cut to its proportions around the middle, then resized with antialiasing"
     h, w = x.shape[2:]
     height, width = height or h, width or w

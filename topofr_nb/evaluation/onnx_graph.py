@@ -88,8 +88,8 @@ def first_nodes(model # an onnx.ModelProto
     return FirstNodes(scale, shift, tuple(kinds))
 
 # %% ../../nbs/50_evaluation/58_onnx_graph.ipynb #4bb317f8
-def wanted_pixels(first:FirstNodes
-                 )->float|None: # 255. for pixels in 0..255, 1. for 0..1, None where the nodes do not tell
+def wanted_pixels(first:FirstNodes # scale and shift from `first_nodes`
+                 )->float|None:    # 255. for pixels in 0..255, 1. for 0..1, None where the nodes do not tell
     "Largest pixel value that a graph with these first nodes expects"
     if not first.nodes: return None
     if (np.abs(first.scale) < 0.1).all(): return 255.
@@ -118,8 +118,8 @@ class ImageInput:
         return f'({", ".join(sides)})'
 
 # %% ../../nbs/50_evaluation/58_onnx_graph.ipynb #841229f2
-def image_input(session, # an onnxruntime.InferenceSession
-                path:str|Path,
+def image_input(session,       # an onnxruntime.InferenceSession
+                path:str|Path, # file of the session, for errors
                )->ImageInput:
     "The only input of a graph, if images fit into it"
     inputs = session.get_inputs()
@@ -137,9 +137,9 @@ def image_input(session, # an onnxruntime.InferenceSession
     return ImageInput(inputs[0].name, INPUT_TYPES[inputs[0].type], nhwc, *sides)
 
 # %% ../../nbs/50_evaluation/58_onnx_graph.ipynb #3cbdd64b
-def choose_output(outputs:dict,          # name -> shape for a batch of one, in the graph's order
-                  output:str|int|None,   # name or number from 0; None: the only one that can be a feature
-                  path:str|Path,
+def choose_output(outputs:dict,        # name -> shape for a batch of one, in the graph's order
+                  output:str|int|None, # name or number from 0; None: the only one that can be a feature
+                  path:str|Path,       # file of the graph, for errors
                  )->str:
     "Name of the output with the features"
     names = list(outputs)

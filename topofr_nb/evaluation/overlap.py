@@ -251,9 +251,9 @@ def check_overlap(train,                        # training images: a data set, o
     return Overlap(trained, tested, distance, nearest, mirrored, cosine, row, people, said)
 
 # %% ../../nbs/50_evaluation/65_overlap.ipynb #256b2adc
-def show_overlap(found:Overlap,
+def show_overlap(found:Overlap, # what was compared, from `check_overlap`
                  k:int=8,       # pairs
-                ):              # a matplotlib figure: test images above the training images that they resemble most
+                ):              # a matplotlib figure: test images above the most similar training images
     "The closest pairs of training and test"
     order = found.distance.argsort()[:k].tolist()
     if not order: raise ValueError('no images were compared, so there are no pairs to show')

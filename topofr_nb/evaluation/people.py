@@ -96,7 +96,7 @@ def _sampled_pairs(number, count, positive, most, rng, seed):
 
 # %% ../../nbs/50_evaluation/51_people.ipynb #2665bc10
 def people_scores(features:torch.Tensor, # (n, d) of any length
-                  pairs:PeoplePairs,
+                  pairs:PeoplePairs,     # rows of the features that are compared
                  )->np.ndarray:          # (m,) cosines, float32
     "Cosine of each pair"
     unit = unit_features(features).float().cpu()
@@ -157,10 +157,10 @@ class ErrorRates:
         return 1 - self._share(self.mated, thresholds, drawn)
 
 # %% ../../nbs/50_evaluation/51_people.ipynb #c5fae631
-def fnmr_at(rates:ErrorRates,
-            fmrs:Sequence[float],         # targets, 0..1
-            drawn:np.ndarray|None=None,   # (people,) how often each counts; None: once
-           )->np.ndarray:                 # FNMR at each; NaN without pairs
+def fnmr_at(rates:ErrorRates,           # scored pairs and the people on them
+            fmrs:Sequence[float],       # targets, 0..1
+            drawn:np.ndarray|None=None, # (people,) how often each counts; None: once
+           )->np.ndarray:               # FNMR at each; NaN without pairs
     "FNMR at the lowest threshold whose FMR is at most the target"
     weight = rates.nonmated.weight(drawn)
     if not weight[-1]: return np.full(len(fmrs), np.nan)
@@ -173,7 +173,7 @@ def fnmr_at(rates:ErrorRates,
     return 1 - mated[accepted]/mated[-1]
 
 # %% ../../nbs/50_evaluation/51_people.ipynb #963d4d78
-def equal_error_rate(rates:ErrorRates,
+def equal_error_rate(rates:ErrorRates,           # scored pairs and the people on them
                      drawn:np.ndarray|None=None, # (people,) how often each counts; None: once
                     )->float:                    # 0..1
     "Where FMR and FNMR meet: the mean of both where they are nearest"
@@ -195,7 +195,7 @@ def equal_error_rate(rates:ErrorRates,
 def over_people(statistic:Callable,    # (people,) how often each counts -> one number or several, NaN allowed
                 people:int,            # how many there are
                 draws:int=200,         # of the bootstrap
-                seed:int=0,
+                seed:int=0,            # whole number; the same one gives the same draws
                 confidence:float=0.95, # probability that the interval covers the number
                )->tuple[np.ndarray, np.ndarray]: # low and high, in the shape of the statistic
     "Bootstrap interval of a number, drawing people; NaN where most draws have none"
@@ -208,11 +208,11 @@ def over_people(statistic:Callable,    # (people,) how often each counts -> one 
     return np.where(missing, np.nan, low), np.where(missing, np.nan, high)
 
 # %% ../../nbs/50_evaluation/51_people.ipynb #c7413f99
-def people_rate(value:float,  # 0..1, of the whole set
-                low:float,    # of `over_people`
-                high:float,
-                people:int,   # who were drawn
-                count:int,    # trials that the rate rests on
+def people_rate(value:float, # 0..1, of the whole set
+                low:float,   # lower end, from `over_people`
+                high:float,  # upper end, from `over_people`
+                people:int,  # who were drawn
+                count:int,   # trials that the rate rests on
                )->Rate:
     "A rate with its interval over people, widened where no draw can tell"
     if value in (0, 1):
@@ -224,10 +224,10 @@ def people_rate(value:float,  # 0..1, of the whole set
 def _on_each(rates, fmrs): # one draw -> 1 - FNMR at each FMR, then the EER
     return lambda drawn: [*(1 - fnmr_at(rates, fmrs, drawn)), equal_error_rate(rates, drawn)]
 
-def people_rates(rates:ErrorRates,
-                 fmrs:Sequence[float], # false match rates that TAR is given at
-                 draws:int=200,        # of the bootstrap
-                 seed:int=0,
+def people_rates(rates:ErrorRates,        # scored pairs and the people on them
+                 fmrs:Sequence[float],    # false match rates that TAR is given at
+                 draws:int=200,           # of the bootstrap
+                 seed:int=0,              # whole number; the same one gives the same draws
                 )->dict[float|str, Rate]: # TAR by FMR, and "eer"; NaN below one in the number of pairs
     "TAR at each FMR, and the equal error rate, with intervals over people"
     for fmr in fmrs:

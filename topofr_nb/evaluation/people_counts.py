@@ -122,25 +122,25 @@ def _counted(tables, sums):
 # %% ../../nbs/50_evaluation/56_people_counts.ipynb #cf6cdb5e
 MEASURES = ('tar@0.1', 'tar@0.01', 'tar@0.001', 'tar@0.0001', 'balanced_accuracy', 'd_prime')
 
-def tar_at(counts:PeopleCounts,
-           weights:np.ndarray, # (b, g)
-           far:float,          # 0..1
-          )->np.ndarray:       # (b,)
+def tar_at(counts:PeopleCounts, # accepted pairs of g groups of people
+           weights:np.ndarray,  # (b, g) how often each group is drawn
+           far:float,           # FAR above 0; beyond the counted thresholds the nearest one answers
+          )->np.ndarray:        # (b,)
     "TAR at a FAR of each draw, between the thresholds that were counted"
     curves = zip(np.log(np.maximum(counts.far(weights), 1e-12)), counts.tar(weights))
     return np.array([np.interp(math.log(far), x, y) for x, y in curves])
 
 # %% ../../nbs/50_evaluation/56_people_counts.ipynb #1e395d17
-def best_balanced(counts:PeopleCounts,
-                  weights:np.ndarray, # (b, g)
-                 )->np.ndarray:       # (b,) 0.5..1
+def best_balanced(counts:PeopleCounts, # accepted pairs of g groups of people
+                  weights:np.ndarray,  # (b, g) how often each group is drawn
+                 )->np.ndarray:        # (b,) 0.5..1
     "Mean of TAR and 1 - FAR at the best of the thresholds"
     return ((counts.tar(weights) + 1 - counts.far(weights))/2).max(-1)
 
 # %% ../../nbs/50_evaluation/56_people_counts.ipynb #d3af271a
-def d_prime_of(counts:PeopleCounts,
-               weights:np.ndarray, # (b, g)
-              )->np.ndarray:       # (b,)
+def d_prime_of(counts:PeopleCounts, # sums of the cosines of g groups of people
+               weights:np.ndarray,  # (b, g) how often each group is drawn
+              )->np.ndarray:        # (b,)
     "Distance of the means in standard deviations"
     sums = weights @ counts.moments
     pairs = np.stack([weights @ counts.positives[:, -1], weights @ counts.negatives[:, -1]], 1)
@@ -149,10 +149,10 @@ def d_prime_of(counts:PeopleCounts,
     return np.abs(means[:, 0] - means[:, 1])/np.sqrt(np.maximum(variances.mean(1), 1e-12))
 
 # %% ../../nbs/50_evaluation/56_people_counts.ipynb #33c0dc64
-def drawn_measure(counts:PeopleCounts,
-                  measure:str,        # one of MEASURES, or TAR at another FAR of the range
-                  weights:np.ndarray, # (b, g)
-                 )->np.ndarray:       # (b,) difference to the measure of the whole set
+def drawn_measure(counts:PeopleCounts, # accepted pairs of g groups of people
+                  measure:str,         # one of MEASURES, or TAR at another FAR of the range
+                  weights:np.ndarray,  # (b, g) how often each group is drawn
+                 )->np.ndarray:        # (b,) difference to the measure of the whole set
     "What a measure would have been with other people, as a difference"
     rows = np.concatenate([np.ones((1, len(counts))), weights])
     if measure == 'balanced_accuracy': found = best_balanced(counts, rows)

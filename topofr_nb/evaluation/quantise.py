@@ -17,10 +17,10 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from ..core import median_seconds
+from ..core import median_seconds, one_of
 from ..data.perturb import to_float
 from .embed import Embedder, evaluating, stack_images, unit_features
-from .folder_scores import FolderScores, score_folder
+from .folder_scores import FOLDER_FARS, FolderScores, score_folder
 from .onnx import NETWORK, OnnxModel, export_onnx
 from .onnx_graph import need_onnx
 from .people import ErrorRates, fnmr_at, over_people
@@ -71,7 +71,7 @@ def export_int8(source:str|Path,          # a float32 .onnx file
     onnx, _ = need_onnx('onnx', 'onnxruntime')
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
-    if not len(images): raise ValueError('there are no pictures to measure ranges on. Valid: some hundred of your own')
+    if not len(images): raise ValueError('there are no pictures to measure ranges on. Valid: a few hundred of your own')
     with TemporaryDirectory() as place, _Calm():
         prepared, small = Path(place)/'prepared.onnx', Path(place)/'small.onnx'
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
@@ -96,11 +96,11 @@ class ExportScores:
     lost:tuple        # FNMR minus torch's at the FMR, and its interval over people
 
 # %% ../../nbs/50_evaluation/64_quantise.ipynb #7ba8b728
-def lost_matches(scores:FolderScores,    # of the smaller file
-                 reference:FolderScores, # of the network, on the same pairs
-                 fmr:float,              # at which both are compared
-                 draws:int=100,
-                 seed:int=0,
+def lost_matches(scores:FolderScores,          # of the smaller file
+                 reference:FolderScores,       # of the network, on the same pairs
+                 fmr:float,                    # false match rate at which both are compared
+                 draws:int=100,                # draws of the bootstrap over people, 20 or more
+                 seed:int=0,                   # whole number; the same one gives the same draws
                 )->tuple[float, float, float]: # difference of FNMR, low, high
     "How many more pairs of one person are missed, with an interval over people"
     a, b = (ErrorRates.of(part.scores, part.pairs) for part in (scores, reference))
@@ -109,26 +109,27 @@ def lost_matches(scores:FolderScores,    # of the smaller file
     return difference(None), float(low), float(high)
 
 # %% ../../nbs/50_evaluation/64_quantise.ipynb #4b2fd668
-def compare_exports(model:nn.Module,               # float (b, 3, s, s) in [-1, 1] -> (b, d)
-                    folder:str|Path,               # gets the files
-                    calibration:Sequence|Dataset,  # pictures that ranges are measured on
-                    faces:str|Path|Dataset,        # folder of other people, for the scores
-                    image_size:int=112,
-                    fmr:float=0.01,                # at which errors are compared
-                    embedder:Embedder=Embedder(),
+def compare_exports(model:nn.Module,              # float (b, 3, s, s) in [-1, 1] -> (b, d)
+                    folder:str|Path,              # gets the files
+                    calibration:Sequence|Dataset, # pictures that ranges are measured on
+                    faces:str|Path|Dataset,       # folder of other people, for the scores
+                    image_size:int=112,           # height and width of the images, pixels
+                    fmr:float=0.01,               # false match rate at which missed pairs are compared
+                    embedder:Embedder=Embedder(), # batch size, flip, workers; on the CPU, as the network
                    )->list[ExportScores]:
     "Export as float32, float16 and INT8; measure size, speed and recognition of each beside torch"
     folder = Path(folder)
     whole = export_onnx(model, folder/'float32.onnx', image_size)
     files = {'float32': whole, 'float16': export_float16(whole, folder/'float16.onnx'),
              'int8': export_int8(whole, folder/'int8.onnx', calibration)}
-    reference = score_folder(model, faces, embedder, image_size=image_size)
+    fars = sorted({*FOLDER_FARS, fmr}, reverse=True)
+    reference = score_folder(model, faces, embedder, fars=fars, image_size=image_size)
     weights = sum(x.nbytes for x in model.state_dict().values())/2**20
     some = to_float(stack_images(reference.faces, list(range(min(32, len(reference.faces))))))
     rows = [ExportScores('torch', weights, _speed(model, some), 1., reference, (0., 0., 0.))]
     for kind, path in files.items():
         file = OnnxModel(path)
-        scores = score_folder(file, reference.faces, embedder)
+        scores = score_folder(file, reference.faces, embedder, fars=fars)
         cosines = (unit_features(scores.features)*unit_features(reference.features)).sum(1)
         rows.append(ExportScores(kind, path.stat().st_size/2**20, _speed(file, some), float(cosines.min()), scores,
                                  lost_matches(scores, reference, fmr)))
@@ -139,11 +140,12 @@ def _speed(model, images):
     with evaluating(model): return len(images)/median_seconds(lambda: model(images), 5)
 
 # %% ../../nbs/50_evaluation/64_quantise.ipynb #02f350c9
-def exports_table(rows:list[ExportScores],
-                  fmr:float=0.01,
-                 ): # a pandas.DataFrame, one row for each file
+def exports_table(rows:list[ExportScores], # files from `compare_exports`
+                  fmr:float=0.01,          # false match rate of the TAR column, one of those that were scored
+                 ):                        # a pandas.DataFrame, one row for each file
     "Size, speed and recognition of each file"
     import pandas as pd # the training itself runs without reporting tools
+    for row in rows: one_of('FMR', fmr, row.scores.tar)
     def line(row):
         lost = [round(100*x, 2) for x in row.lost]
         return (round(row.megabytes, 2), round(row.images_per_second), round(row.worst_cosine, 5),

@@ -123,7 +123,7 @@ def find_doubt(scores:Sequence, # (n,) cosines
 # %% ../../nbs/50_evaluation/17_results.ipynb #9f5fe37d
 def sample_pairs(labels:Sequence, # (n,) person of each image
                  most:int=2000,   # pairs of each kind
-                 seed:int=0,
+                 seed:int=0,      # whole number; the same one gives the same pairs
                 )->tuple[np.ndarray, np.ndarray, np.ndarray]: # rows a, rows b, bool same
     "Some pairs of one person and some of two"
     labels, rng = np.asarray(labels), np.random.default_rng(seed)

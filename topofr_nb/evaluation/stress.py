@@ -84,7 +84,7 @@ STRESSES = {'blur': Stress(_blurred, (0, 1, 2, 3, 5), 'sigma, pixels of 112'),
 # %% ../../nbs/50_evaluation/55_stress.ipynb #dbaa8d9d
 def degrade(images:torch.Tensor, # (b, 3, h, w) uint8
             name:str,            # key of `STRESSES`
-            level:float,
+            level:float,         # severity, in the unit of the stress
            )->torch.Tensor:      # (b, 3, h, w) uint8
     "Pictures with one degradation"
     found = STRESSES[one_of('stress', name, STRESSES)].apply(images.float(), level)
@@ -132,15 +132,15 @@ def _point(level, clean, poor, pairs, threshold, draws, seed):
     return StressPoint(level, *(people_rate(*values, pairs.count, n) for *values, n in found))
 
 # %% ../../nbs/50_evaluation/55_stress.ipynb #3d331967
-def stress_sheet(model:Callable,       # float (b, 3, h, w) in [-1, 1] -> (b, d)
-                 result:FolderScores,  # of the same model on a folder
-                 embedder:Embedder=Embedder(),
-                 stresses:Sequence[str]=tuple(STRESSES),
-                 far:float=0.01,       # for which clean pictures set the threshold
+def stress_sheet(model:Callable,        # float (b, 3, h, w) in [-1, 1] -> (b, d)
+                 result:FolderScores,   # of the same model on a folder
+                 embedder:Embedder=Embedder(), # batch size, flip, precision, as for `result`
+                 stresses:Sequence[str]=tuple(STRESSES), # keys of `STRESSES`
+                 far:float=0.01,        # for which clean pictures set the threshold
                  threshold:float|None=None, # cosine; None: by `far`
-                 draws:int=100,        # of the bootstrap over people
-                 seed:int=0,
-                 levels:dict|None=None, # stress -> its levels; None, or a stress that is not named: those of `STRESSES`
+                 draws:int=100,         # of the bootstrap over people
+                 seed:int=0,            # whole number; the same one gives the same draws
+                 levels:dict|None=None, # stress -> its levels; None, or a stress not named: those of `STRESSES`
                 )->StressSheet:
     "Embed a folder again with each degradation, and compare with the clean pictures"
     if threshold is None: threshold = tar_at_far(result.scores, result.pairs.same, [far])[0].threshold
@@ -155,7 +155,9 @@ def stress_sheet(model:Callable,       # float (b, 3, h, w) in [-1, 1] -> (b, d)
     return StressSheet(threshold, far, points, result.pairs.how)
 
 # %% ../../nbs/50_evaluation/55_stress.ipynb #27be76bc
-def show_stress(sheet:StressSheet, columns:int=4)->Figure:
+def show_stress(sheet:StressSheet, # rates by level, from `stress_sheet`
+                columns:int=4,     # panels a row
+               )->Figure:
     "TAR, and the false matches of two poor pictures, against each degradation"
     rows = -(-len(sheet.points)//columns)
     fig, axes = subplots(rows, columns, height=2.2*rows, sharey=True, squeeze=False)

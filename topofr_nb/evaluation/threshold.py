@@ -90,7 +90,7 @@ def choose_threshold(result:FolderScores,          # of people like those who wi
                      embedder:Embedder=Embedder(), # whose flip made the features
                      calibration:str|None='platt', # "platt", "isotonic", or None
                      draws:int=200,                # of the bootstrap
-                     seed:int=0,
+                     seed:int=0,                   # whole number; the same one gives the same draws
                     )->Threshold:
     "The lowest threshold with at most this false match rate on a folder of people"
     pairs, scores = result.pairs, result.scores
@@ -107,10 +107,10 @@ def choose_threshold(result:FolderScores,          # of people like those who wi
                      result.name, pairs.how, network, result.features.shape[1], embedder.flip, curve)
 
 # %% ../../nbs/50_evaluation/59_threshold.ipynb #62704686
-def errors_at(result:FolderScores,
-              threshold:float, # cosine
-              draws:int=200,   # of the bootstrap
-              seed:int=0,
+def errors_at(result:FolderScores, # what a model scores on a folder, from `score_folder`
+              threshold:float,     # cosine
+              draws:int=200,       # of the bootstrap
+              seed:int=0,          # whole number; the same one gives the same draws
              )->tuple[Rate, Rate]: # false match rate, false non-match rate
     "Both errors at a threshold that is already fixed, with intervals over people"
     rates = ErrorRates.of(result.scores, result.pairs)
@@ -120,8 +120,8 @@ def errors_at(result:FolderScores,
     return tuple(people_rate(*values, rates.people, n) for *values, n in zip(both(None), low, high, counts))
 
 # %% ../../nbs/50_evaluation/59_threshold.ipynb #2d5a629c
-def save_threshold(threshold:Threshold,
-                   path:str|Path, # the .json file
+def save_threshold(threshold:Threshold, # what is written, calibration included
+                   path:str|Path,       # the .json file
                   )->Path:
     "Write a threshold as one JSON file"
     values = {field.name: getattr(threshold, field.name) for field in dataclasses.fields(threshold)}
@@ -162,9 +162,9 @@ def load_threshold(path:str|Path # the .json file
     return Threshold(**{name: tuple(x) if isinstance(x, list) else x for name, x in values.items()})
 
 # %% ../../nbs/50_evaluation/59_threshold.ipynb #963be2c7
-def check_network(threshold:Threshold,
-                  model:Callable,         # that is to use it
-                  flip:str|None=None,     # of the user's `Embedder`; None: that of the threshold
+def check_network(threshold:Threshold, # record that names the network it was chosen with
+                  model:Callable,      # that is to use it
+                  flip:str|None=None,  # of the user's `Embedder`; None: that of the threshold
                  ):
     "ValueError where a threshold was chosen with another network or another flip"
     found = network_digest(model)
@@ -197,10 +197,10 @@ class Carried(NamedTuple):
                 f'({100*t.fnmr[0]:.3g} % on {t.set}).')
 
 # %% ../../nbs/50_evaluation/59_threshold.ipynb #d9952719
-def carry(threshold:Threshold,
+def carry(threshold:Threshold, # cosine, and the rates it was chosen for
           result:FolderScores, # of the same network on another folder
           draws:int=200,       # of the bootstrap
-          seed:int=0,
+          seed:int=0,          # whole number; the same one gives the same draws
          )->Carried:
     "Both errors of a threshold on another set"
     if result.features.shape[1] != threshold.dimensions:

@@ -22,10 +22,10 @@ from .threshold import Threshold, check_network, load_threshold
 # %% ../../nbs/50_evaluation/72_verifier.ipynb #dc7d7e0f
 Photo = str|Path|bytes|torch.Tensor|np.ndarray # a file, its bytes, or uint8 pixels (3, h, w)
 
-def as_face(photo:Photo,
-            image_size:int=112,           # height and width, pixels
-            prepare:Callable|None=None,   # (3, h, w) uint8 photograph -> (3, s, s) uint8 aligned face
-           )->torch.Tensor:               # (3, image_size, image_size) uint8
+def as_face(photo:Photo,                # image file, its bytes, or uint8 pixels (3, h, w)
+            image_size:int=112,         # height and width, pixels
+            prepare:Callable|None=None, # (3, h, w) uint8 photograph -> (3, s, s) uint8 aligned face
+           )->torch.Tensor:             # (3, image_size, image_size) uint8
     "The aligned face of a photograph; ValueError with the reason where there is none"
     size = None if prepare else image_size
     if isinstance(photo, (str, Path)):
@@ -68,7 +68,7 @@ class Match(NamedTuple):
 
 # %% ../../nbs/50_evaluation/72_verifier.ipynb #ff21d51e
 def as_threshold(threshold:Threshold|str|Path|None, # a record, its file, or None: that of the model
-                 model:Callable,
+                 model:Callable, # network that is to use it, or an `OnnxModel` with a threshold of its own
                 )->Threshold:
     "The threshold of a network, checked"
     found = getattr(model, 'threshold', None) if threshold is None else threshold

@@ -44,6 +44,7 @@ class Panel:
                  yticks:bool=True,          # off where the heights are kinds
                 ):
         for name, ends in (('x', x), ('y', y)): _check_range(name, ends)
+        if log_x and x[0] <= 0: raise ValueError(f'the logarithmic x axis begins at {x[0]}; valid: above 0')
         self.x, self.y, self.width, self.height = x, y, width, height
         self.title, self.xlabel, self.ylabel = title, xlabel, ylabel
         self.axes, self.log_x, self.yticks, self.marks = axes, log_x, yticks, []

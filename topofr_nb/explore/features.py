@@ -73,8 +73,8 @@ def umap_plane(features:torch.Tensor, # (n, d)
 # %% ../../nbs/85_explore/60_features_explorer.ipynb #763c90a4
 NEAREST = 6
 
-def neighbours(cloud:Cloud,               # faces and their features
-               face:int,                  # index of the face, 0..n-1
+def neighbours(cloud:Cloud, # faces and their features
+               face:int,    # index of the face, 0..n-1
               )->list[tuple[int, float]]: # (face, cosine), the nearest first
     "The faces that a network finds most alike"
     alike = cloud.features@cloud.features[face]
@@ -83,7 +83,7 @@ def neighbours(cloud:Cloud,               # faces and their features
     return list(zip(found.indices.tolist(), found.values.tolist()))
 
 # %% ../../nbs/85_explore/60_features_explorer.ipynb #e86370cc
-def mark(person:int          # label, 0 or more; the looks repeat after 12
+def mark(person:int # label, 0 or more; the looks repeat after 12
         )->tuple[str, bool]: # colour, hollow
     "How a person is drawn"
     return COLOURS[person % 6], person % 12 >= 6
@@ -155,7 +155,8 @@ def explore_features(cloud:Cloud,       # faces and their features, from `look` 
 
 def _hits(cloud, face):
     person = cloud.people[face]
-    hits = sum(cloud.people[other] == person for other, _ in neighbours(cloud, face))
-    return f'Face {face}, person {person}: {hits} of {NEAREST} nearest are of the same person.'
+    found = neighbours(cloud, face)
+    hits = sum(cloud.people[other] == person for other, _ in found)
+    return f'Face {face}, person {person}: {hits} of {len(found)} nearest are of the same person.'
 
 def _choose(event, **_): return dict(face=int(event['key'])) if event['kind'] == 'click' else None

@@ -24,9 +24,9 @@ from ..training.watch import Stopped
 # %% ../../nbs/85_explore/08_live.ipynb #6fe8cc71
 POINTS = 150 # of a curve
 
-def thinned(steps,                           # (n,) ascending
-            values,                          # (n,) measure at each step
-            most:int=POINTS,                 # points that stay; fewer rows stay as they are
+def thinned(steps,           # (n,) ascending
+            values,          # (n,) measure at each step
+            most:int=POINTS, # points that stay; fewer rows stay as they are
            )->tuple[np.ndarray, np.ndarray]: # (k,) mean steps and (k,) mean values, k up to `most`
     "Means over neighbouring steps"
     steps, values = np.asarray(steps, float), np.asarray(values, float)

@@ -27,10 +27,10 @@ def drawn_entropies(easy:int,       # samples with a small entropy
     return torch.cat([near, far])
 
 # %% ../../nbs/85_explore/30_mixture_explorer.ipynb #708c4673
-def density(gum:GUM,                         # mixture from `fit_gum`
-            entropies:torch.Tensor,          # (n,) that it was fitted to
-            rule:str,                        # key of RULES; by "released" it was fitted to standardised entropies
-            at:np.ndarray,                   # (k,) places
+def density(gum:GUM,                # mixture from `fit_gum`
+            entropies:torch.Tensor, # (n,) that it was fitted to
+            rule:str,               # key of RULES; by "released" it was fitted to standardised entropies
+            at:np.ndarray,          # (k,) places
            )->tuple[np.ndarray, np.ndarray]: # (k,) each
     "Densities of the easy and of the hard part"
     spread = float(entropies.std(unbiased=False)) if rule == 'released' else 1.

@@ -28,10 +28,10 @@ def small_run(folder:str,             # of the runs
 # %% ../../nbs/85_explore/09_small_runs.ipynb #e0b06542
 UNSEEN = 10_000 # first person that no small run has seen
 
-def unseen_faces(people:int=8,                        # number of people, from person UNSEEN on
-                 shots:int=5,                         # pictures of each
-                 image_size:int=32,                   # pixels, square
-                 seed:int=0,                          # whole number; the same one draws the same pictures
+def unseen_faces(people:int=8,      # number of people, from person UNSEEN on
+                 shots:int=5,       # pictures of each
+                 image_size:int=32, # pixels, square
+                 seed:int=0,        # whole number; the same one draws the same pictures
                 )->tuple[torch.Tensor, torch.Tensor]: # (n, 3, h, w) uint8, (n,) person of each
     "Pictures of people that a small run was not trained on"
     faces = SyntheticFaces(people, shots, image_size, seed, first_identity=UNSEEN)

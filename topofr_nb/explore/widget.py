@@ -228,11 +228,11 @@ class Explorer(Ahead):
         if self.frame == drawn: self.frame += 1 # the browser waits for an answer
 
 # %% ../../nbs/85_explore/06_widget.ipynb #ee5ce7b2
-def value_at(panel:Panel,           # axes under the pointer
-             x:float,               # place of an event, pixels of the picture
-             y:float,               # place of an event, pixels of the picture, downwards
-             left:float,            # pixels of the picture left of the plot, such as `LEFT`
-             top:float,             # pixels of the picture above the plot, such as `TOP`
+def value_at(panel:Panel, # axes under the pointer
+             x:float,     # place of an event, pixels of the picture
+             y:float,     # place of an event, pixels of the picture, downwards
+             left:float,  # pixels of the picture left of the plot, such as `LEFT`
+             top:float,   # pixels of the picture above the plot, such as `TOP`
             )->tuple[float, float]: # x and y in the units of the axes, kept inside the panel
     "The values under the pointer"
     across = np.clip((x - left)/panel.width, 0, 1)

@@ -226,8 +226,8 @@ class Alignment:
         return '; '.join([*parts, *([self.left_out] if self.left_out else [])])
 
 # %% ../../nbs/75_own/20_align_folder.ipynb #f963f60b
-def need_faces(done:Alignment
-              )->Alignment: # the same
+def need_faces(done:Alignment # report of `align_folder`
+              )->Alignment:   # the same object
     "An alignment with a face at least; ValueError with the reasons where there is none"
     if done.aligned: return done
     reasons = Counter(done.failed.values()).most_common(3)
@@ -360,8 +360,8 @@ def _worth_a_look(rows):
 # %% ../../nbs/75_own/20_align_folder.ipynb #de17fb52
 PAGE = 500 # photographs on one page of the sheet
 
-def contact_sheet(done:Alignment
-                 )->list[Path]: # the pages
+def contact_sheet(done:Alignment # report of `align_folder`; the pages go into its folder
+                 )->list[Path]:  # the pages
     "Write contact_sheet.html (and _2, _3, ...): before and after, what went wrong first"
     photos = {}
     for row in done.rows: photos.setdefault(row['photo'], []).append(row)
@@ -376,9 +376,9 @@ def contact_sheet(done:Alignment
     return pages
 
 # %% ../../nbs/75_own/20_align_folder.ipynb #c6012df7
-def show_alignment(done:Alignment,
-                   k:int=8, # photographs
-                  ):        # a matplotlib figure
+def show_alignment(done:Alignment, # report of `align_folder`, with one aligned face at least
+                   k:int=8,        # photographs
+                  ):               # a matplotlib figure
     "Photographs above their aligned faces: the ones that were turned most"
     def turn(row): return abs(np.degrees(np.arctan2(row['y2'] - row['y1'], row['x2'] - row['x1'])))
     rows = sorted(done.aligned, key=turn, reverse=True)[:k]

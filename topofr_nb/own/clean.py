@@ -101,7 +101,9 @@ def swap_labels(labels:torch.Tensor, # (n,) 0..k-1
     return swapped, swapped != labels
 
 # %% ../../nbs/75_own/40_clean.ipynb #eac70855
-def precision_recall(suspect, wrong)->tuple[float, float]: # (n,) bool each; nan where there is nothing to divide
+def precision_recall(suspect, # (n,) bool: on the list
+                     wrong,   # (n,) bool: truly under another name
+                    )->tuple[float, float]: # precision and recall, 0..1; NaN where there is nothing to divide
     "How often suspects are wrong, and how many of the wrong are suspect"
     suspect = np.asarray(suspect, dtype=bool)
     wrong = np.asarray(wrong, dtype=bool)
@@ -198,15 +200,15 @@ def clean(faces,                 # set with `.paths`, `.labels` and `.names`, as
 
 # %% ../../nbs/75_own/40_clean.ipynb #6f870e07
 def show_suspects(faces,             # the set
-                  findings:Findings,
+                  findings:Findings, # what `clean` found in the set
                   k:int=8,           # images
                  ):                  # a matplotlib figure
     "Suspects above the most typical image of the person they look like, the most suspect first"
     table = findings.table
     order = table.suspicion.sort_values(ascending=False).dropna().index[:k].tolist()
     if not order: raise ValueError('every person has one image: there is nobody to be unlike')
-    typical = {}
-    for i in table.own.sort_values(ascending=False).dropna().index: typical.setdefault(findings.people[i], i)
+    typical = {} # person -> image; somebody with one image is shown by it
+    for i in table.own.sort_values(ascending=False).index: typical.setdefault(findings.people[i], i)
     rows = [stack_images(faces, order), stack_images(faces, [typical[table.looks_like[i]] for i in order]),
             stack_images(faces, [typical[findings.people[i]] for i in order])]
     captions = [[f'{table.suspicion[i]:+.2f}' for i in order], [str(table.looks_like[i]) for i in order],
@@ -214,8 +216,8 @@ def show_suspects(faces,             # the set
     return show_rows(rows, ['image', 'looks like', 'its folder'], columns=k, captions=captions, tile=.75)
 
 # %% ../../nbs/75_own/40_clean.ipynb #2cec34a1
-def propose(findings:Findings,
-            path:str|Path, # list for `exclude`; the proposal goes beside it
+def propose(findings:Findings,       # what `clean` found, with the images to leave out
+            path:str|Path,           # list for `exclude`; the proposal goes beside it
            )->tuple[Path|None, str]: # the list, None where nothing is left out; what was done, in words
     "Write the list, unless a person has edited the one that is there"
     path = Path(path)

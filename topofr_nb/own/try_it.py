@@ -14,9 +14,9 @@ from ..evaluation.index import Index, who_features
 from ..evaluation.verifier import Verifier
 
 # %% ../../nbs/75_own/60_try_it.ipynb #d9fe29e6
-def answer(judge:Verifier|Index,
-           photos:list[bytes], # image files, one for each place
-          )->dict:             # kind "yes", "no" or "error"; sentence; lines below it
+def answer(judge:Verifier|Index, # verifier for two photographs, or an index for one
+           photos:list[bytes],   # image files, one for each place
+          )->dict:               # kind "yes", "no" or "error"; sentence; lines below it
     "What a verifier or an index says to photographs"
     try:
         if isinstance(judge, Verifier):

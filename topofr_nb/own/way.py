@@ -61,7 +61,7 @@ SYNTHETIC_SHOTS = 8
 MILD = dict(yaw=(-12, 12), pitch=(-5, 5), light=(.1, .3), expression=(0, .4), mask=0, occlusion=0, glasses=0,
             age=(30, 40), eyes_closed=0, noise=0, jpeg=100) # a weak network must be able to tell people apart
 
-def align_own(own:OwnFaces,
+def align_own(own:OwnFaces,       # parameters of the notebook; without photographs procedural ones are made
               progress:bool=True, # whether a bar is shown
              )->Alignment:
     "The aligned faces of the photographs in <out>/aligned, made where they are not yet"
@@ -80,8 +80,8 @@ def align_own(own:OwnFaces,
 SMALL = dict(method='arcface', backbone='tiny', image_size=48, embedding_size=128, identities=200, shots=12,
              batch_size=64, max_steps=120, lr=0.1, eval_pairs=200)
 
-def start_of(own:OwnFaces
-            )->str: # path of the weights
+def start_of(own:OwnFaces # parameters of the notebook
+            )->str:       # path of the weights
     "Where the network of a record begins: its own weights, or those of a small network that is trained here once"
     if own.weights: return own.weights
     recipe = make_recipe(**SMALL, seed=derive_seed(own.seed, 'small network') % 2**31,
@@ -89,7 +89,7 @@ def start_of(own:OwnFaces
     return str(train(recipe).checkpoint)
 
 # %% ../../nbs/75_own/45_way.ipynb #79479c07
-def own_network(own:OwnFaces
+def own_network(own:OwnFaces # parameters of the notebook
                )->tuple[nn.Module, int, str]: # network, its image size in pixels, what it is
     "The network that a record names, or a small one"
     network, recipe = load_backbone(start_of(own))
@@ -98,8 +98,8 @@ def own_network(own:OwnFaces
     return network, recipe.image_size, said
 
 # %% ../../nbs/75_own/45_way.ipynb #4cc53d0c
-def halve_people(names:list, # of the people
-                 seed:int=0,
+def halve_people(names:list, # names of the people, four or more
+                 seed:int=0, # whole number; the same one gives the same halves
                 )->tuple[list, list]: # trained on, scored
     "Two halves of the people, the same at every call"
     order = torch.randperm(len(names), generator=torch.Generator().manual_seed(derive_seed(seed, 'halves'))).tolist()
@@ -109,9 +109,9 @@ def halve_people(names:list, # of the people
     return sorted(names[i] for i in order[:half]), sorted(names[i] for i in order[half:])
 
 # %% ../../nbs/75_own/45_way.ipynb #e57c58a2
-def fine_tune(own:OwnFaces,
-              aligned:Path,          # folder of aligned faces
-              exclude:Path|None,     # list of images to leave out
+def fine_tune(own:OwnFaces,      # parameters of the notebook: epochs, lr, freeze, seed
+              aligned:Path,      # folder of aligned faces
+              exclude:Path|None, # list of images to leave out
              )->tuple[nn.Module, int, list]: # network, its image size, people who were not trained on
     "A network tuned on half of the people"
     out = own.place

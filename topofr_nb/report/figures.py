@@ -55,7 +55,8 @@ def training_curves(metrics:list[dict] # `Run.metrics`
     return fig.update_layout(height=440, margin=dict(l=40, r=10, t=40, b=30), template='plotly_white', font_size=11)
 
 # %% ../../nbs/70_report/30_figures.ipynb #6369f436
-def roc_points(scores, same,  # (n,) similarities, and whether a pair is of one person
+def roc_points(scores,         # (n,) similarities, higher is more alike
+               same,           # (n,) bool: the pair is of one person
                points:int=200, # on the curve
               )->tuple:        # FAR and TAR, (points,) each, 0..1
     "The ROC on a log grid of false accept rates, from the smallest measurable one on"

@@ -104,11 +104,11 @@ def _timed(plan):
     return _seconds(step, device), _seconds(head, device)
 
 # %% ../../nbs/70_report/65_gif.ipynb #8170f789
-def time_steps(variants:dict,  # name -> recipe fields
-               base:dict,      # recipe fields that all share
-               seed:int=0,
-               rounds:int=15,  # timed steps of each method, after one that does not count
-              ):               # pandas.DataFrame: variant, round, step, head (seconds), steps of the whole run
+def time_steps(variants:dict, # name -> recipe fields
+               base:dict,     # recipe fields that all share
+               seed:int=0,    # seed of every run
+               rounds:int=15, # timed steps of each method, after one that does not count
+              ):              # pandas.DataFrame: variant, round, step, head (seconds), steps of the whole run
     "Seconds of a training step and of its head alone, the methods taking turns; measured once"
     plans = {name: prepare(make_recipe(**base | fields | dict(seed=seed)), progress=False)
              for name, fields in variants.items()}

@@ -41,10 +41,10 @@ def people_variance(draws:np.ndarray # (n, b) difference of each seed in each dr
     return max(0., float((together.sum() - np.trace(together))/(len(draws)*(len(draws) - 1))))
 
 # %% ../../nbs/70_report/11_intervals.ipynb #d7e645fa
-def two_level(differences:Sequence,          # (n,) difference of each seed
-              draws:np.ndarray|None=None,    # (n, b) deviation of each in each draw of people; None: seeds alone
-              groups:int=200,                # rows of the counts that were drawn from
-              confidence:float=0.95,
+def two_level(differences:Sequence,       # (n,) difference of each seed
+              draws:np.ndarray|None=None, # (n, b) deviation of each in each draw of people; None: seeds alone
+              groups:int=200,             # rows of the counts that were drawn from
+              confidence:float=0.95,      # probability that the interval covers the difference
              )->TwoLevel:
     "Mean over seeds with its interval; infinite for one seed, and where all differences are the same number"
     d = np.asarray(differences, dtype=float)
@@ -65,7 +65,7 @@ DRAWS = 500
 def paired_draws(a:Sequence[PeopleCounts], # of each seed
                  b:Sequence[PeopleCounts], # of the same seeds
                  measure:str,              # one of `MEASURES`
-                 draws:int=DRAWS,
+                 draws:int=DRAWS,          # draws of people
                 )->np.ndarray:             # (n, draws) deviation of a - b
     "What other people would have done to the difference of each seed: one draw for all"
     sizes = {len(counts) for counts in (*a, *b)}
@@ -76,11 +76,11 @@ def paired_draws(a:Sequence[PeopleCounts], # of each seed
     return np.array([drawn_measure(x, measure, weights) - drawn_measure(y, measure, weights) for x, y in zip(a, b)])
 
 # %% ../../nbs/70_report/11_intervals.ipynb #953e618a
-def detectable(seeds:int,
-               seed_deviation:float,        # standard deviation of a paired difference between seeds
-               people_error:float=0.,       # its standard error over people
-               power:float=0.8,             # share of experiments that find it
-              )->float:                     # in the units of the deviations
+def detectable(seeds:int,             # number of seeds of the design
+               seed_deviation:float,  # standard deviation of a paired difference between seeds
+               people_error:float=0., # its standard error over people
+               power:float=0.8,       # share of experiments that find it
+              )->float:               # in the units of the deviations
     "The smallest true difference that a design finds with this power; infinite for one seed"
     if seeds < 2: return math.inf
     parts = [seed_deviation**2/seeds, people_error**2]

@@ -114,7 +114,8 @@ def only_scores(found:dict # scores.json
     return {name: value for name, value in found.items() if name not in SAID and not isinstance(value, dict)}
 
 # %% ../../nbs/70_report/12_ledger.ipynb #403d1c5e
-def asked(recipe:Recipe)->dict:
+def asked(recipe:Recipe # fields as they were given or filled in
+         )->dict:       # field -> JSON value
     "The fields of a recipe that differ from their defaults, files by their names"
     plain = dataclasses.asdict(Recipe())
     return {name: value for name, value in portable(recipe).items() if value != plain[name]}
@@ -231,13 +232,13 @@ def _one_row(recipe, ledger, runner, measure, may_train):
     extra = measure(run) if measure else None
     return ledger.add(row_of(run, recipe, extra), run.folder/'histograms.npz')
 
-def ensure(recipes:Iterable[Recipe],
-           ledger:Ledger|None=None,          # None: that of the checkout
-           seconds:float=math.inf,           # time after which no new run starts; 0 trains nothing
-           runner:Callable|None=None,        # recipe -> finished Run; None: train without a bar
-           measure:Callable|None=None,       # finished Run -> JSON values, for the row's `extra`
-           told:Callable=tell,               # takes a sentence about each run that was trained or failed
-          )->list[Row|None]:                 # in the order of the recipes; None where there is no row
+def ensure(recipes:Iterable[Recipe],   # runs that are wanted; one that breaks is told and left out
+           ledger:Ledger|None=None,    # None: that of the checkout
+           seconds:float=math.inf,     # time after which no new run starts; 0 trains nothing
+           runner:Callable|None=None,  # recipe -> finished Run; None: train without a bar
+           measure:Callable|None=None, # finished Run -> JSON values, for the row's `extra`
+           told:Callable=tell,         # takes a sentence about each run that was trained or failed
+          )->list[Row|None]:           # in the order of the recipes; None where there is no row
     "Rows of recipes; what is missing is trained, one after another"
     ledger, start, found = ledger or Ledger(), time.time(), []
     for i, recipe in enumerate(recipes):

@@ -26,7 +26,8 @@ TWO_STEPS = dict(image_size=32, embedding_size=32, identities=8, shots=4, batch_
                  keep_every=None, protocol='syn_all_pairs', protocol_size=4)
 SIZES = ('identities', 'batch_size', 'max_steps', 'epochs', 'shots')
 
-def shrink(experiment:Experiment)->Experiment:
+def shrink(experiment:Experiment # grid of any size
+          )->Experiment:
     "The grid with two steps a run and one seed"
     variants = {name: {field: value for field, value in fields.items() if field not in SIZES}
                 for name, fields in experiment.variants.items()}
@@ -57,7 +58,7 @@ def prepare_grid(name:str,               # key of EXPERIMENTS
 
 # %% ../../nbs/70_report/48_ledger_tables.ipynb #177f98fd
 def grid_scores(name:str,                # key of EXPERIMENTS
-                regime:str,
+                regime:str,              # "quick", "laptop" or "real"
                 measures:Sequence[str],  # of `verdicts.value_of`; rates are given in percent
                 ledger:Ledger|None=None, # None: that of the checkout
                ):                        # pandas.DataFrame: a row for each variant, "mean ± deviation", seeds

@@ -44,8 +44,8 @@ def along_training(run:Run,            # with kept backbones
 # %% ../../nbs/70_report/08_measured.ipynb #4a2a0a03
 BATCHES, BATCH = 4, 128 # of either set
 
-def some_batches(images, # of a set
-                 seed:int,
+def some_batches(images,   # (n,) images of a set
+                 seed:int, # whole number; the same one gives the same batches
                 )->list[torch.Tensor]: # up to BATCHES of BATCH uint8 images
     "Disjoint random batches; smaller ones where there are few images"
     order = torch.randperm(len(images), generator=seeded_generator(seed, 'measured batches'))
@@ -54,8 +54,9 @@ def some_batches(images, # of a set
     return [stack_images(images, part) for part in rows]
 
 # %% ../../nbs/70_report/08_measured.ipynb #390c6be2
-def structure(network:Callable, batches:dict, # "train", "unseen" -> list of uint8 batches
-              device='cpu',
+def structure(network:Callable,      # float (b, 3, h, w) in -1..1 -> (b, d)
+              batches:dict,          # "train", "unseen" -> list of uint8 batches
+              device='cpu',          # where the network is
               bottleneck:bool=False, # also the bottleneck distance, which is slow
              )->dict[str, float]:
     "Discrepancies of a network, means over batches, and how far unseen people are above those trained on"
@@ -78,7 +79,8 @@ def strangers_to(recipe:Recipe # of a run
     return listed_people(recipe.pairs, recipe.data, recipe.image_size)
 
 # %% ../../nbs/70_report/08_measured.ipynb #ddbf4030
-def measure_discrepancy(run:Run)->dict[str, list]:
+def measure_discrepancy(run:Run # finished, with kept backbones
+                       )->dict[str, list]: # "steps" and a list for each number; the bottleneck of the end alone
     "The structure of training and unseen batches along training"
     recipe = run.recipe
     trained = open_training_data(recipe).dataset
@@ -94,7 +96,8 @@ def measure_discrepancy(run:Run)->dict[str, list]:
 SEPARATION = ('gap', 'robust_gap', 'overlap', 'd_prime', 'inf_positive', 'sup_negative', 'low_positive',
               'high_negative')
 
-def measure_separation(run:Run)->dict[str, list]:
+def measure_separation(run:Run # finished, with kept backbones
+                      )->dict[str, list]: # "steps" and a list for each of SEPARATION
     "How far all pairs of unseen people come apart along training"
     recipe = run.recipe
     strangers = strangers_to(recipe)
@@ -158,7 +161,7 @@ NUMBERS = dict(discrepancy=('train_raw', 'train_scaled', 'unseen_raw', 'unseen_s
                separation=SEPARATION, sds=('clean', 'degraded', 'wrong', 'degraded_minus_clean', 'wrong_minus_clean'),
                centres=('minority_cosine', 'majority_cosine')) # of each
 
-def measure_run(run:Run,
+def measure_run(run:Run,             # finished; with kept backbones for measures along training
                 names:Sequence[str], # keys of MEASURED
                )->dict[str, dict]:   # JSON values, five digits
     "What an experiment wants to know of a run"

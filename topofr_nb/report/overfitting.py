@@ -32,8 +32,10 @@ from ..training.sources import open_training_data
 PEOPLE, SHOTS = 150, 8 # of either side, at most
 
 def chosen_images(labels:Sequence[int], # person of each image
-                  seed:int,
-                  people:int=PEOPLE, shots:int=SHOTS)->list[int]: # rows
+                  seed:int,             # whole number; the same one gives the same images
+                  people:int=PEOPLE,    # people at most
+                  shots:int=SHOTS,      # images of each at most
+                 )->list[int]:          # rows
     "Images of some people who have at least two"
     labels = torch.as_tensor(labels)
     generator = seeded_generator(seed, 'two gaps')
@@ -84,9 +86,10 @@ def finished_runs(ledger:Ledger|None=None,   # None: that of the checkout
         yield Run(folder, make_recipe(**json.loads((folder/'recipe.json').read_text())), {})
 
 # %% ../../nbs/70_report/49_overfitting.ipynb #166f1193
-def collect_gaps(ledger:Ledger|None=None, out_dir:str|Path|None=None,
-                 told:Callable=print,   # takes a sentence about each run
-                ):                      # pandas.DataFrame: family, variant, seed, run and the numbers of `two_gaps`
+def collect_gaps(ledger:Ledger|None=None, # rows of the runs; None: those of the checkout
+                 out_dir:str|Path|None=None, # folder of the runs; None: runs/ of the checkout
+                 told:Callable=print, # takes a sentence about each run
+                ):                    # pandas.DataFrame: family, variant, seed, run and the numbers of `two_gaps`
     "The two gaps of all finished runs"
     lines = []
     for run in finished_runs(ledger, out_dir):
@@ -104,7 +107,9 @@ class Correlation(NamedTuple):
     runs: int
 
 # %% ../../nbs/70_report/49_overfitting.ipynb #d55aff91
-def correlation(x:Sequence[float], y:Sequence[float])->Correlation:
+def correlation(x:Sequence[float], # (n,) a number of each run
+                y:Sequence[float], # (n,) another number of the same runs
+               )->Correlation:
     "Pearson's correlation; the interval is -1 to 1 for fewer than four runs, or where one of them is constant"
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     if len(x) < 4 or not x.std() or not y.std(): return Correlation(math.nan, -1., 1., len(x))
@@ -120,7 +125,8 @@ def detectable_correlation(runs:int)->float: # 0..1; 1 for fewer than four
 # %% ../../nbs/70_report/49_overfitting.ipynb #1ad5eae4
 MATTERS = 0.5 # the least correlation that would predict anything: a quarter of the variance
 
-def predicts(found:Correlation)->str:
+def predicts(found:Correlation # correlation of the H0 gap with the generalisation gap
+            )->str:
     "What a correlation says of the claim that the H0 gap predicts over-fitting"
     if found.runs < 4 or math.isnan(found.r): return 'this regime cannot test it'
     if found.low > 0: return 'supports' if found.r >= MATTERS else 'supports, but predicts little'

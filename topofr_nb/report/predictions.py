@@ -54,12 +54,12 @@ def predictions(checkpoint:str|Path,       # of a network with a softmax head
     return pd.DataFrame(dict(picture=range(len(labels)), identity=labels, entropy=entropy, g=g, right=right))
 
 # %% ../../nbs/70_report/49_predictions.ipynb #00391787
-def grid_predictions(variants:dict, # name -> fields of the recipe
-                     seeds:list[int],
-                     base:dict,     # fields that all share
-                     out_dir:str|Path|None=None, # folder of the runs; None: runs/ of the checkout
+def grid_predictions(variants:dict,              # name -> fields of the recipe
+                     seeds:list[int],            # seeds; every variant is trained with each
+                     base:dict,                  # fields that all share
+                     out_dir:str|Path|None=None, # folder of the runs, the one in `base`; None: runs/ of the checkout
                      data:str|Path='synthetic',  # faces, as for a recipe
-                    ):              # pandas.DataFrame: that of `predictions`, and variant, seed, run
+                    ):                           # pandas.DataFrame: that of `predictions`, and variant, seed, run
     "Train what is missing, and predict with every network"
     runs = run_grid(variants, seeds, base, progress=False)
     return pd.concat([predictions(runs_folder(out_dir)/row.run/'last.safetensors', data).assign(

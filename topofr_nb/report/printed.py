@@ -19,7 +19,8 @@ from .published import beside_baseline
 from .tables import measured_metrics, spread_table
 
 # %% ../../nbs/70_report/46_printed.ipynb #c6de855a
-def cell_text(value)->str:
+def cell_text(value # cell of a table; None, NaN and pandas' NA give an empty text
+             )->str:
     "A cell as it is printed"
     if value is None or value is pd.NA: return ''
     if isinstance(value, bool) or not isinstance(value, (int, float)): return str(value)
@@ -37,7 +38,8 @@ def as_text(frame)->pd.DataFrame: # of text
     return pd.DataFrame(cells, columns=['' if name == 'index' and not named else name for name in columns])
 
 # %% ../../nbs/70_report/46_printed.ipynb #6b8ec094
-def markdown_table(frame)->str:
+def markdown_table(frame # pandas.DataFrame; a named index is printed as columns
+                  )->str:
     "A table in Markdown"
     plain = as_text(frame)
     rows = [list(plain.columns), ['---']*len(plain.columns), *plain.itertuples(index=False, name=None)]
@@ -45,7 +47,7 @@ def markdown_table(frame)->str:
     return '\n'.join(map(line, rows))
 
 # %% ../../nbs/70_report/46_printed.ipynb #311d3298
-def latex_table(frame,
+def latex_table(frame,          # pandas.DataFrame; a named index is printed as columns
                 caption:str='', # above the table
                 label:str='',   # for \ref
                )->str:

@@ -46,10 +46,11 @@ def parameters_of(book:dict # a notebook
     return next((assigned(source) for source in sources if source.startswith(MARK)), [])
 
 # %% ../../nbs/70_report/47_reproduce.ipynb #8b6e6064
-def wanted_parameters(book:dict, scale:str, # "smoke", "quick" or "laptop"
-                      out_dir:str|Path,     # folder of the runs
+def wanted_parameters(book:dict,               # notebook as JSON
+                      scale:str,               # "smoke", "quick" or "laptop"
+                      out_dir:str|Path,        # folder of the runs
                       seconds:float|None=None, # after which no new run starts; None: no limit
-                     )->dict:
+                     )->dict:                  # those that the notebook has
     "What a notebook is run with"
     given = dict(scale=SCALES[one_of('scale', scale, SCALES)], out_dir=str(out_dir))
     if seconds is not None: given['seconds'] = seconds
@@ -67,9 +68,10 @@ def tree_digest(root:str|Path|None=None # None: the checkout
     return digest.hexdigest()
 
 # %% ../../nbs/70_report/47_reproduce.ipynb #1876a7b5
-def state_digest(book:dict, parameters:dict,
-                 tree:str, # from `tree_digest`
-                )->str:    # hexadecimal
+def state_digest(book:dict,       # notebook as JSON
+                 parameters:dict, # name -> JSON value, from `wanted_parameters`
+                 tree:str,        # from `tree_digest`
+                )->str:           # hexadecimal
     "Digest of what the output of a notebook depends on"
     cells = [''.join(cell['source']) for cell in book['cells']]
     return hashlib.sha256(json.dumps([cells, parameters, tree], sort_keys=True).encode()).hexdigest()[:16]
@@ -176,7 +178,8 @@ td,th{padding:.6em;border-bottom:1px solid #ddd;text-align:left;vertical-align:t
 td.time{text-align:right;white-space:nowrap}img{max-width:300px;display:block}
 .failed{color:#b00020}.kept{color:#666}'''
 
-def count_outcomes(found:Sequence[Outcome])->str:
+def count_outcomes(found:Sequence[Outcome] # what became of each notebook
+                  )->str:
     "How many ran, were kept and failed; failures by name"
     failed = [outcome.name.removesuffix('.ipynb') for outcome in found if outcome.state == 'failed']
     ran, kept = (sum(outcome.state == state for outcome in found) for state in ('ran', 'kept'))
@@ -196,7 +199,9 @@ def _line(outcome):
     return (f'<tr class="{outcome.state}"><td><a href="{link}">{name}</a></td><td>{shown}</td><td>{said}</td>'
             f'<td>{outcome.state}</td><td class="time">{outcome.seconds:,.0f} s</td><td class="time">{cpu}</td></tr>')
 
-def index_page(found:Sequence[Outcome], scale:str)->str: # HTML
+def index_page(found:Sequence[Outcome], # what became of each notebook
+               scale:str,               # "smoke", "quick" or "laptop", for the title
+              )->str:                   # HTML
     "Picture, verdict and time of each notebook"
     head = ''.join(f'<th>{name}</th>' for name in ('notebook', 'figure', 'verdict', 'state', 'time', 'of a core'))
     title = f'Reproductions at scale {scale}'
@@ -266,7 +271,8 @@ def fill_ledger(regime:str,      # "quick" or "laptop"
     return empty
 
 # %% ../../nbs/70_report/47_reproduce.ipynb #500853f6
-def options(arguments:list[str])->argparse.Namespace:
+def options(arguments:list[str] # words of the command line, without the name of the program
+           )->argparse.Namespace:
     "The command line"
     parser = argparse.ArgumentParser('python -m topofr_nb.report.reproduce',
                                      description='Run the reproduction notebooks, each in a process of its own.')

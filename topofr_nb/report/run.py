@@ -18,7 +18,8 @@ from ..training.loop import Plan, Run
 # %% ../../nbs/70_report/40_run.ipynb #5fc2e8f3
 PAPER_DATA = dict(name='MS1MV2', images=5_800_000, identities=85_742)
 
-def scale_sentence(plan:Plan)->str:
+def scale_sentence(plan:Plan # training from `prepare`
+                  )->str:    # Markdown
     "How much this run sees, and what part of the paper's data that is"
     recipe, seen = plan.run.recipe, plan.steps*plan.run.recipe.batch_size
     source = recipe.data if recipe.data == 'synthetic' else 'folder'
@@ -76,7 +77,10 @@ def measures(result # from `evaluation.score`
     return table.rename_axis('measure').round(2)
 
 # %% ../../nbs/70_report/40_run.ipynb #f629668b
-def scored_sentence(result, recipe, scoring)->str: # result and Recipe|None of `score_checkpoint`, Scoring
+def scored_sentence(result,  # scores from `score_checkpoint`
+                    recipe,  # recipe of the network, from `score_checkpoint`; None: unknown
+                    scoring, # record that names the checkpoint
+                   )->str:   # Markdown
     "The network, the protocol, and whether the result looks wrong"
     network = f'`{recipe.backbone}` trained by `{recipe.method}`' if recipe else f'`{Path(scoring.checkpoint).name}`'
     found = result.summary()

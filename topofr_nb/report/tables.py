@@ -77,12 +77,12 @@ def _measured(run):
 # %% ../../nbs/70_report/20_tables.ipynb #84675ff9
 MEASURED = ('accuracy', 'accuracy_std', 'pairs', 'train_seconds', 'scale', 'torch', 'threads', 'device')
 
-def run_grid(variants:dict,       # name -> recipe fields that make this variant
-             seeds,               # list of seeds; every variant runs with each
-             base:dict|None=None, # recipe fields that all share
-             progress:bool=True,
+def run_grid(variants:dict,          # name -> recipe fields that make this variant
+             seeds,                  # list of seeds; every variant runs with each
+             base:dict|None=None,    # recipe fields that all share
+             progress:bool=True,     # whether a bar is shown
              seconds:float=math.inf, # time after which no new run starts; 0 only reads finished ones
-            ):                    # pandas.DataFrame: variant, seed, run and the columns of `MEASURED`
+            ):                       # pandas.DataFrame: variant, seed, run and the columns of `MEASURED`
     "Train (or reuse) every variant with every seed"
     rows, start = [], time.time()
     for seed in seeds:
@@ -107,12 +107,12 @@ def _scores(folder, protocol, what, allowed, progress):
     return published_metrics(json.loads((scored/'evaluation.json').read_text()))
 
 # %% ../../nbs/70_report/20_tables.ipynb #78d16b25
-def score_grid(runs,             # from `run_grid`
-               protocols:dict,   # built-in twin -> size or None; or protocol -> folder or .bin of your own
+def score_grid(runs,           # from `run_grid`
+               protocols:dict, # built-in twin -> size or None; or protocol -> folder or .bin of your own
                out_dir:str|Path|None=None, # folder of the runs; None: runs/ of the checkout
-               progress:bool=False,
+               progress:bool=False, # whether a bar is shown
                seconds:float=math.inf, # time after which no new protocol starts
-              ):                 # pandas.DataFrame: variant, seed, run, then a column per published metric, 0..1
+              ):               # pandas.DataFrame: variant, seed, run, then a column per published metric, 0..1
     "Score the finished runs of a grid"
     rows, start = [], time.time()
     for variant, seed, run in zip(runs.variant, runs.seed, runs.run):
@@ -123,11 +123,13 @@ def score_grid(runs,             # from `run_grid`
     return pd.DataFrame(rows)
 
 # %% ../../nbs/70_report/20_tables.ipynb #1d1fe8c6
-def run_table(variants:dict, seeds:list, base:dict, # as for `run_grid`
-              twins:dict,            # built-in twin -> size
+def run_table(variants:dict,            # name -> recipe fields that make this variant
+              seeds:list,               # seeds; every variant runs with each
+              base:dict,                # recipe fields that all share, as for `run_grid`
+              twins:dict,               # built-in twin -> size
               protocols:dict|None=None, # name -> path, instead of the twins
-              seconds:float|None=None, # time after which no new run or twin starts; 0 only reads; None: no limit
-             ):                      # pandas.DataFrame of `run_grid` with the columns of `score_grid`
+              seconds:float|None=None,  # time after which no new run or twin starts; 0 only reads; None: no limit
+             ):                         # pandas.DataFrame of `run_grid` with the columns of `score_grid`
     "Train, or reuse, and score"
     most, out_dir = math.inf if seconds is None else seconds, base.get('out_dir')
     runs = run_grid(variants, seeds, base, progress=False, seconds=most)
@@ -135,26 +137,28 @@ def run_table(variants:dict, seeds:list, base:dict, # as for `run_grid`
     return runs.merge(scores, on=['variant', 'seed', 'run'], how='left')
 
 # %% ../../nbs/70_report/20_tables.ipynb #72be3a8d
-def results_file(name:str,   # paper and table, such as "unpg_public"
-                 scale:str='laptop',
+def results_file(name:str,           # paper and table, such as "unpg_public"
+                 scale:str='laptop', # "stored", "smoke", "laptop" or "paper"; "stored" is the file of "laptop"
                  folder:str|Path|None=None, # of the rows; None: data/results of the checkout
                 )->Path:
     "Where the rows of a table are stored"
     return Path(folder or project_root()/'data'/'results')/f'{name}_{trained_scale(scale)}.csv'
 
 # %% ../../nbs/70_report/20_tables.ipynb #4c149d2a
-def save_results(frame, path:str|Path):
+def save_results(frame,         # pandas.DataFrame, without its index
+                 path:str|Path, # .csv file, written whole or not at all
+                ):
     "Write a result table aside, then rename"
     with write_aside(path) as aside: frame.to_csv(aside, index=False)
 
 # %% ../../nbs/70_report/20_tables.ipynb #97dd9641
-def store(found,         # a frame with columns variant and seed
-          name:str,      # paper and table, such as "unpg_public"
-          scale:str,
-          variants:dict|None=None, # name -> recipe fields
-          base:dict|None=None,     # recipe fields that all share
+def store(found,                     # a frame with columns variant and seed
+          name:str,                  # paper and table, such as "unpg_public"
+          scale:str,                 # "stored", "smoke", "laptop" or "paper"; nothing is written at the first two
+          variants:dict|None=None,   # name -> recipe fields
+          base:dict|None=None,       # recipe fields that all share
           folder:str|Path|None=None, # of the rows; None: data/results of the checkout
-         )->bool:        # whether something was written
+         )->bool:                    # whether something was written
     "Store rows with their recipes; nothing at `smoke`, or where no run is finished"
     if scale in ('smoke', 'stored') or 'torch' in found and found.torch.isna().all(): return False
     if variants:
@@ -183,13 +187,14 @@ def read_stored(name:str,            # paper and table, such as "unpg_public"
     return found[found.seed.isin(seeds)].reset_index(drop=True)
 
 # %% ../../nbs/70_report/20_tables.ipynb #13714be4
-def stored_or(measure,        # () -> pandas.DataFrame with columns variant and seed
-              name:str,       # paper and figure, such as "topofr_figure5"
-              scale:str,      # "stored" reads; others measure and store
-              variants:dict|None=None, base:dict|None=None, # for the recipes, as for `store`
-              seeds:list|None=None, # of the stored rows; None: all
+def stored_or(measure,                   # () -> pandas.DataFrame with columns variant and seed
+              name:str,                  # paper and figure, such as "topofr_figure5"
+              scale:str,                 # "stored" reads; others measure and store
+              variants:dict|None=None,   # name -> recipe fields, for `store`
+              base:dict|None=None,       # recipe fields that all share, for `store`
+              seeds:list|None=None,      # of the stored rows; None: all
               folder:str|Path|None=None, # of the rows; None: data/results of the checkout
-             ):               # pandas.DataFrame
+             ):                          # pandas.DataFrame
     "Stored rows, or measured ones, which are then stored"
     if scale == 'stored': return read_stored(name, seeds, folder)
     found = measure()
@@ -209,8 +214,8 @@ def unfinished_sentence(runs,              # a row per variant and seed
     return f'{measured}; {counted(empty, "is", "are")} empty: run the notebook again to fill {again}.'
 
 # %% ../../nbs/70_report/20_tables.ipynb #b49b45bd
-def where_sentence(found, # from `run_grid` or `run_table`
-                   scale:str,
+def where_sentence(found,        # from `run_grid` or `run_table`
+                   scale:str,    # "stored", "smoke", "laptop" or "paper"
                    label:str='', # what was trained, where `found` has no column scale
                   )->str:
     "What was run, and where"

@@ -68,10 +68,10 @@ def scored_images(recipe:Recipe # resolved
     return target.images, target.describe()
 
 # %% ../../nbs/70_report/50_topofr.ipynb #4d8661b9
-def random_batches(images,      # from `scored_images`
-                   size:int=128,# images per batch
-                   most:int=100,# batches
-                   seed:int=0,
+def random_batches(images,       # from `scored_images`
+                   size:int=128, # images per batch
+                   most:int=100, # batches
+                   seed:int=0,   # whole number; the same one gives the same batches
                   )->list[torch.Tensor]: # (size, 3, h, w) uint8 each, without an image in common
     "Disjoint random batches; ValueError where there is not even one"
     if len(images) < size: raise ValueError(f'{len(images)} images do not fill a batch of {size}')
@@ -123,10 +123,10 @@ def _ridge(ax, values, bins, y, control):
     ax.plot([values.mean()]*2, [y, y + 0.85], color=colour if control else 'black', lw=1.4)
 
 # %% ../../nbs/70_report/50_topofr.ipynb #66b474c8
-def plot_discrepancies(values, # from `batch_discrepancies`
-                       title:str='', # the finding, or the scale
-                       xlabel:str='discrepancy',
-                      ):       # a matplotlib figure
+def plot_discrepancies(values,                   # from `batch_discrepancies`
+                       title:str='',             # the finding, or the scale
+                       xlabel:str='discrepancy', # name of the measure, before ", raw" and ", normalised"
+                      ):                         # a matplotlib figure
     "Histograms over the batches of all seeds, raw and normalised, a row per method and control"
     names = list(dict.fromkeys(values.variant))
     fig, axes = subplots(1, 2, height=0.42*len(names) + 1.1, sharey=True)
@@ -189,10 +189,10 @@ def logged_median(run:str,     # name of a run's folder
     return float(np.median(values)) if values else float('nan')
 
 # %% ../../nbs/70_report/50_topofr.ipynb #886b650e
-def pull_costs(found,        # rows of the notebook on the pull: variant, seed, loss of finished runs, the measures
-               scale:str='fitted',
-               measures:Sequence[str]=('tar_0.001', 'tar_0.01', 'tar_0.1'),
-              ):             # pandas.DataFrame: pull, measure, seeds, factor, low, high
+def pull_costs(found, # rows of the notebook on the pull: variant, seed, loss, measures; no loss: not finished
+               scale:str='fitted', # beginning of the variants' names, before ", pull <number>"
+               measures:Sequence[str]=('tar_0.001', 'tar_0.01', 'tar_0.1'), # columns of `found` that are rates above 0
+              ):      # pandas.DataFrame: pull, measure, seeds, factor, low, high
     "By which factor each pull changes a score of ArcFace"
     ended, start, lines = found.dropna(subset='loss'), f'{scale}, pull ', []
     plain = ended[ended.variant == 'ArcFace'].set_index('seed')

@@ -72,7 +72,7 @@ def paper_rows(name:str,   # key of PAPER_TABLES
 BASELINE = 'ArcFace, insightface'
 
 def printed_columns(reported, # published rows of a table
-                    metrics:Sequence[str],
+                    metrics:Sequence[str], # published metrics that are shown
                    ):         # pandas.DataFrame: index method; a column for each metric, network and data
     "Published numbers a line a method, insightface's baseline of the same network and data first"
     place = ['metric', 'backbone', 'training_data']
@@ -85,8 +85,8 @@ def printed_columns(reported, # published rows of a table
     return wide.loc[list(dict.fromkeys(both.method)), list(order)]
 
 # %% ../../nbs/70_report/51_topofr_tables.ipynb #acc8a280
-def verdict_cell(judged:Sequence[Judgement],
-                 variant:str,
+def verdict_cell(judged:Sequence[Judgement], # claims of one regime with their verdicts
+                 variant:str,           # row of the table
                  against:str|None=None, # a variant that is compared with each row; None: the row with its rivals
                 )->str:
     "What was decided about a row"
@@ -95,15 +95,15 @@ def verdict_cell(judged:Sequence[Judgement],
     return '; '.join(f'{x.claim.a} − {x.claim.b}: {x.difference or "no run"}, {x.verdict}' for x in said)
 
 # %% ../../nbs/70_report/51_topofr_tables.ipynb #981324b2
-def beside_published(name:str,     # key of PAPER_TABLES
-                     reported,     # published rows of the table
+def beside_published(name:str,                   # key of PAPER_TABLES
+                     reported,                   # published rows of the table
                      judged:Sequence[Judgement], # of one regime and measure
                      metrics:Sequence[str],      # published ones that are shown
-                     measures:Sequence[str]=('tar@0.001', 'tar@0.0001'),
-                     names:dict|None=None,   # variant -> method as it is published, where they differ
-                     against:str|None=None,  # for `verdict_cell`
-                     ledger:Ledger|None=None, # None: that of the checkout
-                    ):             # pandas.DataFrame of text, percent; index method
+                     measures:Sequence[str]=('tar@0.001', 'tar@0.0001'), # scores of the ledger that are shown, rates
+                     names:dict|None=None,       # variant -> method as it is published, where they differ
+                     against:str|None=None,      # for `verdict_cell`
+                     ledger:Ledger|None=None,    # None: that of the checkout
+                    ):                           # pandas.DataFrame of text, percent; index method
     "Published, insightface's own, measured, verdict"
     printed = printed_columns(reported, metrics).map(lambda value: '' if pd.isna(value) else f'{value:.2f}')
     scores = grid_scores(PAPER_TABLES[name].grid, 'quick', list(measures), ledger).rename(columns='measured {}'.format)
@@ -114,8 +114,8 @@ def beside_published(name:str,     # key of PAPER_TABLES
     return printed.reindex(order).join(scores).fillna('').rename_axis('method')
 
 # %% ../../nbs/70_report/51_topofr_tables.ipynb #f2406713
-def sweep_points(measure:str='tar@0.01', # rate
-                 regime:str='quick',
+def sweep_points(measure:str='tar@0.01',  # rate
+                 regime:str='quick',      # "quick", "laptop" or "real"
                  ledger:Ledger|None=None, # None: that of the checkout
                 ):                        # pandas.DataFrame: scale, alpha, xi, mean, low, high, seeds; percent
     "Figure 6 from the ledger"
@@ -128,10 +128,10 @@ def sweep_points(measure:str='tar@0.01', # rate
     return pd.DataFrame(lines, columns=['scale', 'alpha', 'xi', 'mean', 'low', 'high', 'seeds'])
 
 # %% ../../nbs/70_report/51_topofr_tables.ipynb #e8a92fb0
-def plot_sweeps(points,        # from `sweep_points`
-                title:str='',  # the finding, or the scale
-                measure:str='TAR at FAR 1e-2, %',
-               ):              # a matplotlib figure
+def plot_sweeps(points,                           # from `sweep_points`
+                title:str='',                     # the finding, or the scale
+                measure:str='TAR at FAR 1e-2, %', # label of the y axis
+               ):                                 # a matplotlib figure
     "TAR over alpha and over xi, a line and a band for each scale of the distances"
     fig, axes = subplots(1, 2, height=2.8, sharey=True)
     for ax, swept, fixed, value, symbol in zip(axes, ('alpha', 'xi'), ('xi', 'alpha'), (0.2, 0.1), 'αξ'):

@@ -65,9 +65,10 @@ def wdfs_variants(keep_every:int|None)->dict: # name -> recipe fields
     return {name: dict(method=method, keep_every=keep_every) for name, method in methods.items()}
 
 # %% ../../nbs/70_report/60_unpg.ipynb #4eec5a47
-def pooled_over_heads(found,   # from `run_table`
-                      with_:str, without:str, # endings of the variants' names: " + UNPG", ""
-                     ):        # the same columns; variants `with_` and `without`, each head and seed a pair by itself
+def pooled_over_heads(found,       # from `run_table`
+                      with_:str,   # ending of the names of the variants with it: " + UNPG"
+                      without:str, # ending of those without: ""
+                     ):            # the same columns, two variants; a head and a seed make a pair
     "All heads as one comparison, for `claim_sentence`"
     name = lambda ending: ending.strip(' +,') or 'the head alone'
     def renamed(head, ending):

@@ -38,7 +38,9 @@ class Verified:
 FILE_ONLY = ('checkpoint_digest',)
 WORDED = ('doubt', 'training_doubt') # sentences: compared is whether there is one
 
-def unequal(then:Row, now:Row)->list[str]:
+def unequal(then:Row,    # row of the ledger
+            now:Row,     # row of the run that was trained again
+           )->list[str]: # scores, and "kind.name" of what was measured besides
     "What a row holds and another run of its recipe does not, to the last bit"
     def plain(row):
         return {name: bool(value) if name in WORDED else value for name, value in row.scores.items()
@@ -55,9 +57,10 @@ def unequal(then:Row, now:Row)->list[str]:
 DEFAULT_SPREAD = 0.03 # of a rate, where fewer than three seeds are known or all have the same score
 SEED_DEVIATIONS = 3
 
-def seed_spread(row:Row, rows:Iterable[Row],
-                measure:str, # a score, or "kind.name" of `extra`
-               )->float:
+def seed_spread(row:Row,            # run whose score is compared
+                rows:Iterable[Row], # rows of the ledger; those of its recipe with other seeds give the spread
+                measure:str,        # a score, or "kind.name" of `extra`
+               )->float:            # in the score's unit
     "How far a score of the same recipe may lie off on another machine"
     def but_seed(recipe): return {name: value for name, value in recipe.items() if name != 'seed'}
     found = [value_of(other, measure) for other in rows if but_seed(other.recipe) == but_seed(row.recipe)]
@@ -73,8 +76,9 @@ def _moved(then, now):
     names = [name for name in PLACE_OF_ROW if getattr(then, name) != getattr(now, name)]
     return f'{", ".join(names)} changed' if names else ''
 
-def compare_rows(then:Row, now:Row,
-                 equal_histograms:bool, # of both
+def compare_rows(then:Row,              # row of the ledger
+                 now:Row,               # row of the run that was trained again
+                 equal_histograms:bool, # whether the histograms of both are the same
                  rows:Iterable[Row],    # of the ledger, for the spread
                 )->Verified:
     "Whether a run that was trained again is the one in the ledger"
@@ -93,8 +97,9 @@ def compare_rows(then:Row, now:Row,
     return Verified(then.id, 'within the spread', moved)
 
 # %% ../../nbs/70_report/17_verify.ipynb #fbadcd80
-def coder_of(row:Row, **place # out_dir, cache
-            )->Recipe|None:   # None: no experiment trains the network that the row's codes come from
+def coder_of(row:Row,       # run whose codes come from a network, or from none
+             **place,       # out_dir, cache
+            )->Recipe|None: # None: no experiment trains the network that the row's codes come from
     "The recipe of the network that codes a row's identities"
     if row.recipe.get('codes') in (None, 'pixels', 'random', 'factors'): return None
     known = [find_experiment(name, regime) for name in EXPERIMENTS for regime in regimes_of(name)]
@@ -104,8 +109,10 @@ def coder_of(row:Row, **place # out_dir, cache
     return next((recipe for recipe in coders if warm_checkpoint(recipe).parent.name == wanted), None)
 
 # %% ../../nbs/70_report/17_verify.ipynb #3635191c
-def recipe_again(row:Row, coder:Recipe|None=None, # from `coder_of`
-                 **place)->Recipe: # out_dir, cache; ValueError: why it cannot be trained here
+def recipe_again(row:Row,                # run that is to be trained again
+                 coder:Recipe|None=None, # from `coder_of`
+                 **place,                # out_dir, cache
+                )->Recipe:               # valid on this machine; ValueError: why it cannot be trained here
     "The recipe of a row with its files where they are on this machine"
     fields = dict(row.recipe)
     if coder: fields |= dict(codes=str(warm_checkpoint(coder)))
@@ -120,7 +127,8 @@ def recipe_again(row:Row, coder:Recipe|None=None, # from `coder_of`
     return make_recipe(**fields | place)
 
 # %% ../../nbs/70_report/17_verify.ipynb #e5be8bf6
-def same_arrays(then:Path, now:Path # .npz
+def same_arrays(then:Path, # .npz whose arrays are looked for
+                now:Path,  # .npz in which they should be
                )->bool:
     "Whether every array of a file is in the other, the same"
     if not then.exists() or not now.exists(): return False
@@ -128,7 +136,9 @@ def same_arrays(then:Path, now:Path # .npz
         return all(name in fresh.files and np.array_equal(kept[name], fresh[name]) for name in kept.files)
 
 # %% ../../nbs/70_report/17_verify.ipynb #9338667a
-def verify_row(row:Row, ledger:Ledger, **place # cache
+def verify_row(row:Row,       # run that is trained again
+               ledger:Ledger, # rows and histograms to compare with
+               **place,       # cache
               )->Verified:
     "Train a row again in a folder of its own, and compare"
     with tempfile.TemporaryDirectory() as folder:
