@@ -29,12 +29,16 @@ def read_recipes(path:str|Path, # JSON lines, each the fields of a recipe
     return found
 
 # %% ../../nbs/70_report/14_command.ipynb #02a434b3
-def numbers(text:str)->tuple[int, ...]:
+def numbers(text:str # numbers and ranges "low-high" with both ends, divided by commas
+           )->tuple[int, ...]:
     'Whole numbers from "3,5" or "3-9"'
     found = []
     for part in text.split(','):
         low, _, high = part.partition('-')
-        found += range(int(low), int(high or low) + 1)
+        try: some = range(int(low), int(high or low) + 1)
+        except ValueError: some = ()
+        if not some: raise argparse.ArgumentTypeError(f'{part!r} is no number and no range. Valid: such as 3,5 or 3-9')
+        found += some
     return tuple(found)
 
 # %% ../../nbs/70_report/14_command.ipynb #a3ed0cee

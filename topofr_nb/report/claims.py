@@ -45,7 +45,7 @@ def decimals(error:float # half-width of an interval, or a standard deviation
     return (1 if error < 3*10**place else 0) - place
 
 # %% ../../nbs/70_report/15_claims.ipynb #33616e43
-def number_text(value:float,
+def number_text(value:float,     # number in the unit of its error
                 error:float,     # half-width of its interval, or a standard deviation
                 sign:bool=False, # + before a positive number
                )->str:
@@ -54,16 +54,18 @@ def number_text(value:float,
     return f'{round(value, n) + 0.:{"+" if sign else ""},.{max(n, 0)}f}'
 
 # %% ../../nbs/70_report/15_claims.ipynb #8904759a
-def counted(n:int, one:str, many:str|None=None # the plural, where it is not `one` with an s
+def counted(n:int,              # whole number
+            one:str,            # noun in the singular
+            many:str|None=None, # plural, where it is not `one` with an s
            )->str:
     "A number and its noun: 1 cell, 2 cells"
     return f'{n:,} {one if n == 1 else many or one + "s"}'
 
 # %% ../../nbs/70_report/15_claims.ipynb #07a03c92
-def interval_text(found:Interval,
-                  unit:str='',        # of the numbers, such as " points"
-                  trial:str='seed',   # what the trials are
-                  sign:bool=False,    # a difference: its mean carries + or -
+def interval_text(found:Interval,   # mean, ends and number of trials, such as of `student_interval`
+                  unit:str='',      # of the numbers, such as " points"
+                  trial:str='seed', # what the trials are
+                  sign:bool=False,  # a difference: its mean carries + or -
                  )->str:
     "A mean, its interval and the number of trials, with the digits that the interval supports"
     if not math.isfinite(found.high):
@@ -74,8 +76,9 @@ def interval_text(found:Interval,
     return f'{mean}{unit} (95 % interval {low} to {high}, {counted(found.trials, trial)})'
 
 # %% ../../nbs/70_report/15_claims.ipynb #0fd85103
-def paired_difference(runs,         # columns variant, seed and the measure
-                      a:str, b:str, # variants
+def paired_difference(runs,               # columns variant, seed and the measure
+                      a:str,              # variant that b is taken from
+                      b:str,              # variant that it is compared with
                       measure='accuracy', # column
                       scale:float=100.,   # of the difference; 100 makes percentage points of rates 0..1
                      )->Interval:
@@ -116,14 +119,15 @@ def _conclusion(found, a, claim, cannot):
     return words[verdict(found, claim, cannot)]
 
 # %% ../../nbs/70_report/15_claims.ipynb #4c693e41
-def claim_sentence(runs,              # columns variant, seed and the measure
-                   a:str, b:str,      # variants
+def claim_sentence(runs,               # columns variant, seed and the measure
+                   a:str,              # variant that the claim is about
+                   b:str,              # variant that it is compared with
                    measure='accuracy', # column
                    claim:str|None='higher', # the paper's claim about a against b: "higher", "lower", or none
-                   percent:bool=True, # rates 0..1, given in percentage points; otherwise the measure's own units
-                   what:str='',       # name of the measure, told first
-                   unit:str='seed',   # what the pairs are
-                   cannot:str='',     # why this regime cannot test the claim; empty: it can
+                   percent:bool=True,  # rates 0..1, given in percentage points; otherwise the measure's own units
+                   what:str='',        # name of the measure, told first
+                   unit:str='seed',    # what the pairs are
+                   cannot:str='',      # why this regime cannot test the claim; empty: it can
                   )->str:
     "By how much two variants differ, how sure that is, and what it means for the paper's claim"
     start = (f'{what}: ' if what else '') + f'{a} minus {b}: '

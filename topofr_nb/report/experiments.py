@@ -28,7 +28,8 @@ from ..training.methods import METHODS
 from ..training.recipe import Recipe, make_recipe, resolve, run_id
 
 # %% ../../nbs/70_report/13_experiments.ipynb #a4b94391
-def warm_checkpoint(recipe:Recipe)->Path:
+def warm_checkpoint(recipe:Recipe # fields of the run; open ones are filled in
+                   )->Path:       # runs/<id>/last.safetensors, there or not yet
     "Where the network of a synthetic run will lie"
     full, _ = resolve(recipe, pick_device(recipe.device))
     return runs_folder(recipe.out_dir)/run_id(full)/'last.safetensors'
@@ -68,7 +69,10 @@ class Experiment:
         return replace(self, variants=chosen, seeds=self.seeds if seeds is None else tuple(seeds))
 
 # %% ../../nbs/70_report/13_experiments.ipynb #5185fab2
-def missing_cells(experiment:Experiment, ledger:Ledger|None=None, **place)->list[tuple[str, int]]: # variant, seed
+def missing_cells(experiment:Experiment,   # variants and seeds
+                  ledger:Ledger|None=None, # rows that are there; None: those of the checkout
+                  **place,                 # out_dir, cache, workers, ...: no part of a run's identity
+                 )->list[tuple[str, int]]: # variant, seed of each
     "Cells without a row"
     known = (ledger or Ledger()).rows()
     return [(variant, seed) for variant, seed, recipe in experiment.cells(**place) if ledger_id(recipe) not in known]
@@ -83,7 +87,7 @@ def _runner(experiment, place):
         return train(recipe, progress=False)
     return run
 
-def run_experiment(experiment:Experiment,
+def run_experiment(experiment:Experiment,   # variants and seeds
                    ledger:Ledger|None=None, # None: that of the checkout
                    seconds:float=math.inf,  # time after which no new run starts; 0 only reads
                    told:Callable=print,     # takes a sentence about each run
@@ -120,14 +124,16 @@ UNPG_PARTS = {'ArcFace': dict(method='arcface'), 'UNPG': dict(method='unpg', whi
               'unfiltered': dict(method='unpg', whisker=1e9), 'batch pairs alone': dict(method='mlpg', whisker=1.)}
 CONVERGED = dict(embedding_size=128, identities=600, shots=12, batch_size=128, epochs=20, keep_every=112)
 
-def unpg(regime:str='laptop')->Experiment:
+def unpg(regime:str='laptop' # "quick", "laptop" or "real"
+        )->Experiment:
     "UNPG against its parts: class weights alone, no filter, pairs of the batch alone"
     seeds = dict(quick=range(3, 10), laptop=range(3, 8), real=range(3, 6))
     base = _base(regime, {}, CONVERGED)
     return Experiment('unpg', regime, base, UNPG_PARTS, tuple(seeds[regime]), 'UNPG (r = 1) and each part of it')
 
 # %% ../../nbs/70_report/13_experiments.ipynb #ab30774c
-def wdfs(regime:str='laptop')->Experiment:
+def wdfs(regime:str='laptop' # "quick", "laptop" or "real"
+        )->Experiment:
     "A softmax, a margin and UNPG: how far the pairs come apart"
     base = _base(regime, dict(keep_every=25), CONVERGED)
     variants = {'softmax': dict(method='softmax')} | {name: UNPG_PARTS[name] for name in ('ArcFace', 'UNPG')}
@@ -139,13 +145,15 @@ def wdfs(regime:str='laptop')->Experiment:
 PAIRS = {'ArcFace': UNPG_PARTS['ArcFace'], 'unified pairs': UNPG_PARTS['UNPG'],
          'multiple pairs': dict(method='unpg_multiple', whisker=1.)}
 
-def pairs(regime:str='laptop')->Experiment:
+def pairs(regime:str='laptop' # "quick", "laptop" or "real"
+         )->Experiment:
     "The same filtered pairs, felt by every sample or only by their own two"
     base, seeds = unpg(regime).base, unpg(regime).seeds
     return Experiment('pairs', regime, base, PAIRS, seeds, 'multiple against unified pairs')
 
 # %% ../../nbs/70_report/13_experiments.ipynb #dafc5f1c
-def casia(regime:str='laptop')->Experiment:
+def casia(regime:str='laptop' # "quick", "laptop" or "real"
+         )->Experiment:
     "Few people and large batches: a batch holds more images than there are class weights"
     few = dict(identities=200, batch_size=256)
     base = _base(regime, few | dict(max_steps=100), CONVERGED | few | dict(epochs=56, keep_every=None))
@@ -154,7 +162,8 @@ def casia(regime:str='laptop')->Experiment:
     return Experiment('casia', regime, base, variants, tuple(seeds[regime]), 'UNPG against two heads, few people')
 
 # %% ../../nbs/70_report/13_experiments.ipynb #0507f99e
-def ablation(regime:str='quick')->Experiment:
+def ablation(regime:str='quick' # "quick", "laptop" or "real"
+            )->Experiment:
     "Three heads, each alone, with UNPG, unfiltered, and with the pairs of the batch alone"
     heads = {'ArcFace': '', 'CosFace': '_cosface', 'MagFace': '_magface'}
     variants = {}
@@ -178,7 +187,7 @@ def _parts(methods, alignment):
     aligned = ALIGNMENT if alignment is None else alignment
     return {name: dict(method=method) | (aligned if METHODS[method].align else {}) for name, method in methods.items()}
 
-def sign(regime:str='laptop',
+def sign(regime:str='laptop',      # "quick", "laptop" or "real"
          alignment:dict|None=None, # recipe fields of the alignment; None: ALIGNMENT
         )->Experiment:
     "Which parts of TopoFR help"
@@ -188,7 +197,7 @@ def sign(regime:str='laptop',
     return Experiment('sign', regime, base, _parts(TOPOFR_PARTS, alignment), tuple(seeds), 'the parts of TopoFR')
 
 # %% ../../nbs/70_report/13_experiments.ipynb #c9ef019c
-def discrepancy(regime:str='laptop',
+def discrepancy(regime:str='laptop',      # "quick", "laptop" or "real"
                 alignment:dict|None=None, # recipe fields of the alignment; None: ALIGNMENT
                )->Experiment:
     "The structure discrepancy along training, on faces that are trained on and on others"
@@ -200,7 +209,7 @@ def discrepancy(regime:str='laptop',
                       'Figures 2 c, d, 5 and 7', measures=('discrepancy',))
 
 # %% ../../nbs/70_report/13_experiments.ipynb #4293450b
-def sde(regime:str='laptop',
+def sde(regime:str='laptop',      # "quick" or "laptop"
         alignment:dict|None=None, # recipe fields of the alignment; None: ALIGNMENT
        )->Experiment:
     "The weighting of samples where 30 % of the images are degraded and some labels are wrong"
@@ -220,7 +229,8 @@ MARGIN_RIVALS = {'ArcFace': dict(method='arcface'), 'CosFace': dict(method='cosf
                  'ElasticFace-Cos+': dict(method='elasticface_cos_plus', margin=0.35)} # the margin of its paper
 SEEDS = dict(quick=range(3, 6), laptop=range(3, 8), real=range(3, 6))
 
-def margins(regime:str='laptop')->Experiment:
+def margins(regime:str='laptop' # "quick", "laptop" or "real"
+           )->Experiment:
     "TopoFR on two margins against the margins that its Tables 2 and 4 compare it with"
     base = _base(regime, {}, CONVERGED | dict(keep_every=None))
     ours = {'TopoFR (CosFace)': TOPOFR | dict(method='topofr_cosface'), 'TopoFR': TOPOFR}
@@ -228,7 +238,8 @@ def margins(regime:str='laptop')->Experiment:
                       'TopoFR against other margins')
 
 # %% ../../nbs/70_report/13_experiments.ipynb #8e360211
-def webface(regime:str='laptop')->Experiment:
+def webface(regime:str='laptop' # "quick", "laptop" or "real"
+           )->Experiment:
     "TopoFR against Partial FC and UniFace, which Table 1 has on the largest set"
     base = _base(regime, {}, CONVERGED | dict(keep_every=None))
     variants = {'Partial FC': dict(method='arcface', sample_rate=0.3), 'UniFace': dict(method='uniface'),
@@ -239,7 +250,8 @@ def webface(regime:str='laptop')->Experiment:
 MINERS = {'ArcFace': 'arcface', 'ATk': 'top_k', 'MV-Softmax': 'mv_softmax', 'Focal': 'focal_loss', 'EHSM': 'ehsm',
           'SDE': 'sde'}
 
-def miners(regime:str='laptop')->Experiment:
+def miners(regime:str='laptop' # "quick", "laptop" or "real"
+          )->Experiment:
     "Ways to find hard samples, each on plain ArcFace"
     base = _base(regime, {}, CONVERGED | dict(keep_every=None))
     variants = {name: dict(method=method) for name, method in MINERS.items()}
@@ -249,7 +261,7 @@ def miners(regime:str='laptop')->Experiment:
 TERMS = {'ArcFace': 'arcface', 'no intra': 'no_intra', 'no intra + ISA': 'no_intra_isa', 'no inter': 'no_inter',
          'no inter + ISA': 'no_inter_isa'}
 
-def terms(regime:str='laptop',
+def terms(regime:str='laptop',      # "quick", "laptop" or "real"
           alignment:dict|None=None, # recipe fields of the alignment; None: ALIGNMENT
          )->Experiment:
     "ArcFace whose features feel only one of its two pulls, with and without alignment"
@@ -260,7 +272,8 @@ def terms(regime:str='laptop',
 # %% ../../nbs/70_report/13_experiments.ipynb #0ee43bc7
 PAPER_BATCHES = (128, 256, 512)
 
-def batches(regime:str='laptop')->Experiment:
+def batches(regime:str='laptop' # "quick" or "laptop"
+           )->Experiment:
     "TopoFR and ArcFace over the size of the batch, at equal images"
     if regime == 'real': raise ValueError("regime 'real' has too few images for batches of 512. Valid: quick, laptop")
     images = 25_600 if regime == 'quick' else 143_360
@@ -274,7 +287,8 @@ def batches(regime:str='laptop')->Experiment:
 # %% ../../nbs/70_report/13_experiments.ipynb #d1c3bfea
 GENTLE = dict(scale=32., margin=0.3, margin_ramp=0.5, lr=0.1, warmup=0.05) # as `tiny`, for short trainings
 
-def mobile(regime:str='laptop')->Experiment:
+def mobile(regime:str='laptop' # "quick", "laptop" or "real"
+          )->Experiment:
     "MobileFaceNet with and without PTSA and SDE"
     few = dict(image_size=32, identities=200, batch_size=64, max_steps=120)
     base = _base(regime, few, CONVERGED | dict(keep_every=None)) | GENTLE | dict(backbone='mbf')
@@ -286,7 +300,8 @@ ALPHAS = (0.01, 0.05, 0.1, 0.15, 0.2, 0.25) # of Figure 6
 XIS = (0.1, 0.2, 0.3, 0.4, 0.5)
 SCALES = dict(released='released', default='mean') # of the distances
 
-def sweeps(regime:str='laptop')->Experiment:
+def sweeps(regime:str='laptop' # "quick", "laptop" or "real"
+          )->Experiment:
     "TopoFR over the weight of the alignment and the share of perturbed images, in two scales of the distances"
     quick = regime == 'quick'
     base = _base(regime, dict(max_steps=100), CONVERGED | dict(keep_every=None))
@@ -305,7 +320,8 @@ GIF_METHODS = {'GIF': dict(method='gif'), 'Partial FC 0.3': dict(method='arcface
                'GIF and UNPG': dict(method='gif_unpg')}
 CODED = ('GIF', 'GIF and UNPG') # by a short softmax of their own seed
 
-def gif(regime:str='laptop')->Experiment:
+def gif(regime:str='laptop' # "quick", "laptop" or "real"
+       )->Experiment:
     "GIF, Partial FC and the full softmax as people become many; with real faces at their one number of people"
     base = _base(regime, dict(shots=6, identities=None), dict(embedding_size=128, shots=6, batch_size=128, epochs=20))
     real, sizes = regime == 'real', dict(quick=PEOPLE[:2], laptop=PEOPLE, real=(REAL_PEOPLE,))[regime]
@@ -318,7 +334,8 @@ def gif(regime:str='laptop')->Experiment:
                       'GIF and its rivals over the number of people', warm)
 
 # %% ../../nbs/70_report/13_experiments.ipynb #1d80a3a6
-def tail(regime:str='laptop')->Experiment:
+def tail(regime:str='laptop' # "quick" or "laptop"
+        )->Experiment:
     "200 people with 60 images and 400 with two: what becomes of the minority"
     if regime == 'real': raise ValueError("regime 'real' has no long tail. Valid: quick, laptop")
     long = dict(embedding_size=128, identities=600, shots=60, minority=2/3, batch_size=128)
@@ -338,7 +355,7 @@ def crossed(chosen:tuple)->str: # factors that are on
     return ' + '.join(chosen) or 'ArcFace'
 
 # %% ../../nbs/70_report/13_experiments.ipynb #01c89eb6
-def cross(regime:str='laptop',
+def cross(regime:str='laptop',      # "quick" or "laptop"
           alignment:dict|None=None, # recipe fields of the alignment; None: ALIGNMENT
          )->Experiment:
     "TopoFR, UNPG and GIF, each on or off"
@@ -356,7 +373,8 @@ def cross(regime:str='laptop',
 # %% ../../nbs/70_report/13_experiments.ipynb #b080bb41
 ALIGNMENTS = {'ISA': {}, 'RTD-Lite': dict(isa_variant='rtd_lite'), 'distance MSE': dict(isa_variant='distance_mse')}
 
-def rivals(regime:str='laptop')->Experiment:
+def rivals(regime:str='laptop' # "quick", "laptop" or "real"
+          )->Experiment:
     "Alignments that pull equally hard"
     base = _base(regime, {}, CONVERGED | dict(keep_every=None))
     aligned = {name: dict(method='topofr_a') | ALIGNMENT | fields for name, fields in ALIGNMENTS.items()}
@@ -369,7 +387,8 @@ DISTANCES = {'TopoFR': {}, 'TopoFR-B (bottleneck)': dict(isa_variant='bottleneck
              'TopoFR-W (1-Wasserstein)': dict(isa_variant='wasserstein')}
 ONE_WEIGHT = dict(method='topofr', isa_normalise='mean', alpha=10.) # felt: the paper's 0.1 pulls a hundredth as hard
 
-def distances(regime:str='laptop')->Experiment:
+def distances(regime:str='laptop' # "quick", "laptop" or "real"
+             )->Experiment:
     "Eq. 2 against the bottleneck and the 1-Wasserstein distance, at equal pull and at one weight"
     base = _base(regime, {}, CONVERGED | dict(keep_every=None))
     variants = {name: TOPOFR | fields for name, fields in DISTANCES.items()}
@@ -380,7 +399,8 @@ def distances(regime:str='laptop')->Experiment:
 BATCHES = (64, 128, 256)
 CROWDS = (150, 600, 2400)
 
-def sizes(regime:str='laptop')->Experiment:
+def sizes(regime:str='laptop' # "quick" or "laptop"
+         )->Experiment:
     "UNPG and ArcFace over the size of the batch and the number of people"
     if regime == 'real': raise ValueError("regime 'real' has 336 people. Valid: quick, laptop")
     images = 25_600 if regime == 'quick' else 144_000
@@ -399,7 +419,9 @@ EXPERIMENTS = dict(unpg=unpg, pairs=pairs, wdfs=wdfs, casia=casia, ablation=abla
                    distances=distances)
 SYNTHETIC_ONLY = ('sde', 'batches', 'tail', 'cross', 'sizes')
 
-def find_experiment(name:str, regime:str='laptop')->Experiment:
+def find_experiment(name:str,            # key of EXPERIMENTS
+                    regime:str='laptop', # "quick", "laptop" or "real"; ValueError where the experiment has none such
+                   )->Experiment:
     "An experiment by its name"
     return EXPERIMENTS[one_of('experiment', name, EXPERIMENTS)](one_of('regime', regime, REGIMES))
 
@@ -410,14 +432,16 @@ def regimes_of(name:str # key of EXPERIMENTS
     return tuple(regime for regime in REGIMES if regime != 'real' or name not in SYNTHETIC_ONLY)
 
 # %% ../../nbs/70_report/13_experiments.ipynb #7505a9d2
-def known_variants(name:str)->dict[str, None]:
+def known_variants(name:str # key of EXPERIMENTS
+                  )->dict[str, None]: # names as keys
     "The variants of an experiment in any regime, in their order"
     return dict.fromkeys(variant for regime in regimes_of(name) for variant in find_experiment(name, regime).variants)
 
 # %% ../../nbs/70_report/13_experiments.ipynb #fc8381fa
 IMAGES_PER_SECOND = 500 # of `tiny` at 48 px on one core
 
-def estimated_hours(experiment:Experiment)->float:
+def estimated_hours(experiment:Experiment # variants and seeds
+                   )->float:
     "Core-hours of a whole grid of `tiny`, roughly; not a number where the data's size is not in the recipe"
     total = 0.
     for _, _, recipe in experiment.cells():

@@ -117,7 +117,9 @@ def read_claims(path:str|Path|None=None # CSV with the fields of a Claim; None: 
     return list(found.values())
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #83c6fd2a
-def value_of(row:Row, measure:str)->float: # NaN where it was not measured
+def value_of(row:Row,     # run in the ledger
+             measure:str, # a score, or "kind.name" of what was measured besides
+            )->float:     # unit of the row, rates 0..1; NaN where it was not measured
     "A measure of a run; of measures along training the last"
     kind, _, name = measure.partition('.')
     found = row.extra.get(kind, {}).get(name) if kind in NUMBERS else row.scores.get(measure)
@@ -125,7 +127,10 @@ def value_of(row:Row, measure:str)->float: # NaN where it was not measured
     return math.nan if found is None else float(found)
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #b9146499
-def experiment_rows(name:str, regime:str, ledger:Ledger|None=None)->dict: # (variant, seed) -> Row, None without
+def experiment_rows(name:str,                # key of EXPERIMENTS
+                    regime:str,              # "quick", "laptop" or "real"
+                    ledger:Ledger|None=None, # rows and histograms; None: those of the checkout
+                   )->dict:                  # (variant, seed) -> Row, None without
     "The rows of a grid, with the overlap of their histograms where it was not written down"
     ledger = ledger or Ledger()
     rows, cells = ledger.rows(), find_experiment(name, regime).cells()
@@ -135,8 +140,9 @@ def experiment_rows(name:str, regime:str, ledger:Ledger|None=None)->dict: # (var
     return {(variant, seed): completed(rows.get(ledger_id(recipe))) for variant, seed, recipe in cells}
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #2fc3f96d
-def seed_values(claim:Claim, rows:Mapping # from `experiment_rows`
-               )->dict[int, float]:       # seed -> difference, in points where the measure is a rate; NaN without
+def seed_values(claim:Claim,        # two sides and the measure
+                rows:Mapping,       # from `experiment_rows`
+               )->dict[int, float]: # seed -> difference, in points where the measure is a rate; NaN without
     "Differences of a claim, seed by seed"
     scale, measure = 100. if claim.rate else 1., claim.measure.removeprefix('slope ')
     def value(variant, seed):
@@ -153,8 +159,10 @@ def seed_values(claim:Claim, rows:Mapping # from `experiment_rows`
     return {seed: slope(seed) for seed in seeds}
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #81e86b0c
-def gate_value(name:str,       # key of GATES
-               claim:Claim, rows:Mapping)->float: # NaN where nothing is measured
+def gate_value(name:str,     # key of GATES
+               claim:Claim,  # two sides; the gate looks at one
+               rows:Mapping, # (variant, seed) -> Row, from `experiment_rows`
+              )->float:      # NaN where nothing is measured
     "The number that a gate looks at, a mean over seeds"
     a, b = claim.sides()
     of = a if name == 'pull' or not b else b
@@ -167,7 +175,9 @@ def gate_value(name:str,       # key of GATES
     return float(np.mean(values)) if values else math.nan
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #ee8355f6
-def closed_gate(claim:Claim, rows:Mapping)->str: # '': all are open
+def closed_gate(claim:Claim,  # conditions in its field `gate`
+                rows:Mapping, # (variant, seed) -> Row, from `experiment_rows`
+               )->str:        # the first that does not hold; '': all are open
     "Why a regime cannot test a claim"
     for name, sign, limit in claim.gates():
         value = gate_value(name, claim, rows)
@@ -182,10 +192,10 @@ UNFINISHED = 'grid unfinished'
 VERDICTS = (SUPPORTS, OPPOSITE, EQUIVALENT, UNDECIDED, UNTESTABLE, UNFINISHED)
 FEWEST_SEEDS = 3
 
-def decide(found:TwoLevel,
+def decide(found:TwoLevel, # mean difference with its interval
            direction:str,  # of the claim
            matters:float,  # smallest difference that matters
-           p:float,        # corrected
+           p:float,        # p value, corrected for the claims of its table
           )->str:          # one of VERDICTS
     "The verdict on a finished grid"
     if found.trials < FEWEST_SEEDS or not math.isfinite(found.high): return UNDECIDED
@@ -242,8 +252,11 @@ def _people(claim, rows, seeds, ledger):
     draws = [paired_draws(kept(a), kept(b), claim.measure) for a, b in pairs]
     return (100. if claim.rate else 1.)*np.mean(draws, axis=0), len(kept(pairs[0][0])[0])
 
-def measure_claim(claim:Claim, regime:str, rows:Mapping, # of the grid, from `experiment_rows`
-                  ledger:Ledger)->Judgement:
+def measure_claim(claim:Claim,   # two sides and the measure
+                  regime:str,    # "quick", "laptop" or "real"
+                  rows:Mapping,  # of the grid, from `experiment_rows`
+                  ledger:Ledger, # histograms, for the spread over people
+                 )->Judgement:
     "The difference of a claim with its interval; its verdict is still open"
     values = seed_values(claim, rows)
     seeds = [seed for seed, value in values.items() if math.isfinite(value)]
@@ -252,7 +265,8 @@ def measure_claim(claim:Claim, regime:str, rows:Mapping, # of the grid, from `ex
     return Judgement(claim, regime, found, len(seeds), len(values), math.nan, UNFINISHED)
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #8a009337
-def is_asked(claim:Claim, rows:Mapping # of a grid, from `experiment_rows`
+def is_asked(claim:Claim,  # two sides
+             rows:Mapping, # of a grid, from `experiment_rows`
             )->bool:
     "Whether a grid has what a claim compares: a regime may know other numbers of people or fewer settings"
     variants = {variant for variant, _ in rows}
@@ -273,7 +287,7 @@ def _judged(judgement, rows, p):
     return replace(judgement, verdict=verdict, why=why, p=p)
 
 def judge(claims:Iterable[Claim]|None=None, # None: all of data/claims.csv
-          regimes:Sequence[str]=REGIMES,
+          regimes:Sequence[str]=REGIMES,    # some of "quick", "laptop", "real"
           ledger:Ledger|None=None,          # None: that of the checkout
          )->list[Judgement]:                # regime by regime, in the order of the claims
     "Every claim in every regime whose grid has the variants that it compares"
@@ -299,7 +313,8 @@ def verdict_table(judgements:Sequence[Judgement]): # pandas.DataFrame
                               again=x.again) for x in judgements])
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #35f37467
-def count_verdicts(judgements:Sequence[Judgement])->str:
+def count_verdicts(judgements:Sequence[Judgement] # claims with their verdicts
+                  )->str:
     "How many claims came out in which way, as a sentence"
     if not judgements: return 'There are no claims.'
     counts = {verdict: sum(x.verdict == verdict for x in judgements) for verdict in VERDICTS}
@@ -312,9 +327,9 @@ def count_verdicts(judgements:Sequence[Judgement])->str:
     return f'Of {counted(len(judgements), "claim")} {", ".join(parts)}.'
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #219467a5
-def plot_verdicts(judgements:Sequence[Judgement],
-                  title:str='', # the finding
-                 ):             # a matplotlib figure
+def plot_verdicts(judgements:Sequence[Judgement], # claims with their verdicts; a row for each that is measured
+                  title:str='',                   # the finding
+                 ):                               # a matplotlib figure
     "Measured differences with their intervals against what matters, the verdict beside each"
     shown = [x for x in judgements if x.found.trials]
     colours = {SUPPORTS: COLOURS[2], OPPOSITE: COLOURS[3], EQUIVALENT: COLOURS[0]}
@@ -334,7 +349,8 @@ def plot_verdicts(judgements:Sequence[Judgement],
     return fig
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #ce8fca63
-def design_sentence(claim:Claim, regime:str,
+def design_sentence(claim:Claim,           # experiment, unit, and the difference that matters
+                    regime:str,            # "quick", "laptop" or "real": the number of seeds
                     deviation:float,       # of the paired difference between seeds, in the claim's unit
                     people_error:float=0., # its standard error over people
                    )->str:
@@ -346,9 +362,9 @@ def design_sentence(claim:Claim, regime:str,
             f'{least:.2g}{unit} in four of five attempts, {enough} the {claim.matters:g}{unit} that matter.')
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #996b4666
-def paper_findings(judgements:Sequence[Judgement],
-                   paper:str, # "topofr", "unpg" or "gif"
-                  )->str:     # Markdown
+def paper_findings(judgements:Sequence[Judgement], # claims with their verdicts, of any paper
+                   paper:str,                      # "topofr", "unpg" or "gif"
+                  )->str:                          # Markdown
     "What a paper's claims came to, a line for each kind of outcome and regime"
     words = {SUPPORTS: 'Held', OPPOSITE: 'Opposite sign', EQUIVALENT: 'No difference that matters',
              UNDECIDED: 'Undecided', UNTESTABLE: 'Cannot be said'}
@@ -437,7 +453,8 @@ MAIN = ('t3-all-3', 't3-all-accuracy', 't3-p-r-3', 't2-arcface-3', 't4-arcface',
         'unpg-head-3', 'unpg-filter-3', 'unpg-accuracy', 'gif-pfc3-600', 'gif-pfc3-5000', 'gif-slope',
         'rivals-isa-3', 'cross-u-3')
 
-def main_findings(judgements:Sequence[Judgement])->list[Judgement]:
+def main_findings(judgements:Sequence[Judgement] # claims with their verdicts, all of MAIN among them
+                 )->list[Judgement]:             # those of MAIN, in the order given
     "The claims that each paper stands for"
     known = {x.claim.id for x in judgements}
     for name in MAIN: one_of('claim', name, known)
