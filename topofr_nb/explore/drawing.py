@@ -11,6 +11,7 @@ __all__ = ['INK', 'FAINT', 'PAPER', 'LEFT', 'TOP', 'RIGHT', 'BOTTOM', 'Panel', '
 import base64
 import io
 from html import escape
+from itertools import islice
 
 import numpy as np
 from PIL import Image
@@ -61,6 +62,11 @@ def place(panel:Panel, # axes that give the scale
     up = (np.asarray(y, float) - panel.y[0])/(panel.y[1] - panel.y[0])*panel.height
     return across, panel.height - up
 
+def _places(panel, x, y):
+    "The same as text, all at once: formatting numbers is most of the time of a picture"
+    across, up = place(panel, x, y)
+    return [f'{left:.1f} {top:.1f}' for left, top in zip(across.tolist(), up.tolist())]
+
 # %% ../../nbs/85_explore/04_drawing.ipynb #7bb03eeb
 def add_line(panel:Panel,           # axes that get the mark
              x,                     # (n,) in the unit of the axis; NaN interrupts
@@ -73,8 +79,8 @@ def add_line(panel:Panel,           # axes that get the mark
     finite = np.isfinite(x) & np.isfinite(y)
     steps = []
     pen_up = True
-    for across, up, drawn in zip(*place(panel, x, y), finite):
-        if drawn: steps.append(f'{"M" if pen_up else "L"}{across:.1f} {up:.1f}')
+    for at, drawn in zip(_places(panel, x, y), finite.tolist()):
+        if drawn: steps.append(f'{"M" if pen_up else "L"}{at}')
         pen_up = not drawn
     dashed = f' stroke-dasharray="{dash}"' if dash else ''
     panel.marks.append(f'<path d="{"".join(steps)}" fill="none" stroke="{colour}" stroke-width="{width}"{dashed}/>')
@@ -86,10 +92,9 @@ def add_areas(panel:Panel,           # axes that get the mark
               opacity:float=0.25,    # share of the colour, 0..1
              ):
     "Filled polygons, such as triangles or the bars of a histogram; a dark page makes them stronger by --areas"
-    paths = []
-    for outline in outlines:
-        corners = zip(*place(panel, *np.asarray(outline, float).T))
-        paths.append('M' + 'L'.join(f'{across:.1f} {up:.1f}' for across, up in corners) + 'Z')
+    outlines = [np.asarray(outline, float) for outline in outlines]
+    corners = iter(_places(panel, *np.concatenate([np.empty((0, 2)), *outlines]).T))
+    paths = ['M' + 'L'.join(islice(corners, len(outline))) + 'Z' for outline in outlines]
     looks = f'fill="{colour}" style="fill-opacity: calc({opacity}*var(--areas, 1))"'
     panel.marks.append(f'<path d="{"".join(paths)}" {looks}/>')
 

@@ -76,16 +76,21 @@ def barcode_panel(filtration:Filtration, # cloud from `grow`: births and deaths
     panel = Panel((0, filtration.top), (-1, sum(map(len, bars))), 160, 200, 'barcode', 'ρ', axes=False)
     row = 0
     for colour, diagram, alive in zip((H0, H1), bars, state.alive):
-        for i in np.argsort(diagram[:, 1], kind='stable'):
-            birth, death = diagram[i, 0], min(diagram[i, 1], filtration.top)
-            add_line(panel, [birth, death], [row, row], colour if alive[i] else FAINT, 2 if alive[i] else 1)
-            if np.isfinite(diagram[i, 1]): _add_end(panel, death, row, colour, f'{birth:.3g} to {death:.3g}')
-            row += 1
+        order = np.argsort(diagram[:, 1], kind='stable')
+        _add_bars(panel, diagram[order], row + np.arange(len(order)), alive[order], colour)
+        row += len(order)
     if state.rho <= filtration.top: add_line(panel, [state.rho]*2, panel.y, INK, 1, '3 3')
     return panel
 
-def _add_end(panel, death, row, colour, tip):
-    add_points(panel, [death], [row], colour, 2.5, [tip], [repr(float(death))])
+def _add_bars(panel, diagram, rows, alive, colour):
+    "The bars that are alive as one mark, the others as one, and the ends that can be clicked"
+    gaps = np.full((len(diagram), 1), np.nan)
+    across = np.hstack([np.minimum(diagram, panel.x[1]), gaps])
+    for chosen, ink, width in ((alive, colour, 2), (~alive, FAINT, 1)):
+        add_line(panel, across[chosen].ravel(), np.repeat(rows[chosen], 3), ink, width)
+    ends = np.isfinite(diagram[:, 1])
+    tips = [f'{birth:.3g} to {death:.3g}' for birth, death in diagram[ends]]
+    add_points(panel, diagram[ends, 1], rows[ends], colour, 2.5, tips, diagram[ends, 1].tolist())
 
 # %% ../../nbs/85_explore/10_topology_explorer.ipynb #6ebe00c5
 def diagram_panel(filtration:Filtration, # cloud from `grow`: births and deaths
