@@ -5,16 +5,22 @@ import tokenize
 
 from checkout import root
 
-most = 85  # arguments without a comment; lower it whenever some get theirs
+most = 126  # arguments without a comment; lower it whenever some get theirs
 
 
 def comments(text):
-    "Numbers of the lines that end in a comment"
-    return {token.start[0] for token in tokenize.generate_tokens(io.StringIO(text).readline) if token.type == tokenize.COMMENT}
+    "Line -> what stands before its comment"
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    return {token.start[0]: token.line[:token.start[1]].rstrip() for token in tokens if token.type == tokenize.COMMENT}
+
+
+def of_another(line, node, said):
+    "Whether a line's comment is of the value that a function returns, or of its body"
+    return said[line].endswith(":") or node.body[0].lineno == line
 
 
 def bare(path):
-    "Public functions' arguments that share their line's comment with a later one, or have none"
+    "Public functions' arguments that share their line's comment with a later one or with the value returned, or have none"
     text = path.read_text(encoding="utf-8")
     said = comments(text)
     for node in ast.parse(text).body:
@@ -23,7 +29,9 @@ def bare(path):
         found = [*spec.posonlyargs, *spec.args, *filter(None, [spec.vararg]), *spec.kwonlyargs, *filter(None, [spec.kwarg])]
         last = {arg.end_lineno: arg for arg in found}
         for arg in found:
-            if arg.end_lineno not in said or last[arg.end_lineno] is not arg: yield f"{path.stem}.{node.name}({arg.arg})"
+            line = arg.end_lineno
+            if line not in said or last[line] is not arg or of_another(line, node, said):
+                yield f"{path.stem}.{node.name}({arg.arg})"
 
 
 def test_arguments_are_described():

@@ -36,7 +36,8 @@ def thresholds_at(negatives:np.ndarray, # (BINS,) pairs of two people in each fi
     return (1 - 2*bins/BINS).astype(np.float32)
 
 # %% ../../nbs/50_evaluation/57_all_pair_scores.ipynb #63e8d6d9
-def balanced_accuracy(pairs:WDFS)->float: # 0.5..1; within 2/BINS of the cosine at the best threshold
+def balanced_accuracy(pairs:WDFS # histograms of both kinds of pairs
+                     )->float:   # 0.5..1; within 2/BINS of the cosine at the best threshold
     "Mean of TAR and 1 - FAR at the best threshold"
     tar, far = (s.counts[::-1].cumsum()/s.count for s in (pairs.positive, pairs.negative))
     return float(max(0.5, ((tar + 1 - far)/2).max()))

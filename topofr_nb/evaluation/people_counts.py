@@ -162,7 +162,8 @@ def drawn_measure(counts:PeopleCounts, # accepted pairs of g groups of people
     return found[1:] - found[0]
 
 # %% ../../nbs/50_evaluation/56_people_counts.ipynb #93dd34e0
-def people_arrays(counts:PeopleCounts)->dict[str, np.ndarray]: # small unsigned integers and float32
+def people_arrays(counts:PeopleCounts      # accepted pairs by person
+                 )->dict[str, np.ndarray]: # small unsigned integers and float32
     "Counts as arrays for `np.savez_compressed`"
     def small(x): return np.diff(x, axis=1, prepend=0).T.astype(np.uint32 if x.max() >= 2**16 else np.uint16)
     return dict(people_positives=small(counts.positives), people_negatives=small(counts.negatives),

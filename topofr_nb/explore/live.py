@@ -110,7 +110,8 @@ def progress_sentence(rows:list[dict], # rows of metrics.jsonl; none: it has not
     return f'Step {done:,} of {steps:,}{lost}; {rate:,.0f} images/s, {waits}; {left}.'
 
 # %% ../../nbs/85_explore/08_live.ipynb #2abd6af5
-def found_sentence(run:Run)->str: # finished
+def found_sentence(run:Run # finished, with its scores
+                  )->str:
     "That a run was not trained now, and when it was"
     when = time.strftime('%Y-%m-%d %H:%M', time.localtime((run.folder/'scores.json').stat().st_mtime))
     took = run.scores.get('train_seconds')

@@ -42,7 +42,8 @@ class Prepared(NamedTuple):
     grid: dict # control -> values
 
 # %% ../../nbs/85_explore/90_pages.ipynb #c0ba2044
-def persistence_page(folder)->Prepared: # folder of the small runs, which this page does not need
+def persistence_page(folder # folder of the small runs, which this page does not need
+                    )->Prepared:
     "Clean and perturbed pixels of twelve faces"
     clouds, pictures = face_clouds(to_float(SyntheticFaces(4, 3, 48).render(range(12))))
     explorer = explore_persistence(clouds, pictures)
@@ -79,7 +80,8 @@ def codes_page(folder # folder of the small runs, which this page does not need
 # %% ../../nbs/85_explore/90_pages.ipynb #3d21ace8
 METHODS = ('arcface', 'topofr')
 
-def features_page(folder)->Prepared: # folder of the small runs
+def features_page(folder # folder of the small runs; what is missing is trained there
+                 )->Prepared:
     "Forty faces that a small network has not seen"
     cloud = look_at_run(small_run(folder, METHODS[1]).checkpoint)
     return Prepared(explore_features(cloud), dict(face=list(range(len(cloud)))))

@@ -122,7 +122,8 @@ def against_panel(first:Decisions,  # what the network across says, from `decide
     return panel
 
 # %% ../../nbs/85_explore/80_pairs_explorer.ipynb #87086d42
-def read_once(pairs:PairSet)->Callable: # place among the images -> data address
+def read_once(pairs:PairSet # images that are read when they are asked for
+             )->Callable:   # place among the images -> data address
     "Faces of a set as text, kept"
     return cache(lambda place: thumbnails([torch.as_tensor(pairs.images[place])])[0])
 

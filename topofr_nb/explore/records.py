@@ -91,7 +91,8 @@ def _course(row):
 # %% ../../nbs/85_explore/65_records.ipynb #cc0b9f26
 UNTOLD = ('out_dir', 'cache', 'device', 'workers', 'resume') # places, no part of what was trained
 
-def differing(records:list[Record])->dict[str, list]: # field -> value of each record
+def differing(records:list[Record] # runs or rows of results, one or more
+             )->dict[str, list]:   # field -> value of each record
     "Fields of the recipes that are not equal in all"
     fields = dict.fromkeys(name for record in records for name in record.recipe if name not in UNTOLD)
     values = {name: [record.recipe.get(name) for record in records] for name in fields}

@@ -88,7 +88,8 @@ def paired_difference(runs,               # columns variant, seed and the measur
     return student_interval(scale*(wide[a] - wide[b]))
 
 # %% ../../nbs/70_report/15_claims.ipynb #83f50f4a
-def direction(found:Interval)->str: # "higher", "lower" or "undecided"
+def direction(found:Interval # interval of a difference
+             )->str:         # "higher", "lower" or "undecided"
     "On which side of zero the whole interval lies"
     return 'higher' if found.low > 0 else 'lower' if found.high < 0 else 'undecided'
 

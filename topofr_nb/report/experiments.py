@@ -350,7 +350,8 @@ TOGETHER = {(): 'arcface', ('TopoFR',): 'topofr', ('UNPG',): 'unpg', ('GIF',): '
             ('TopoFR', 'UNPG'): 'topofr_unpg', ('TopoFR', 'GIF'): 'gif_topofr', ('UNPG', 'GIF'): 'gif_unpg',
             FACTORS: 'gif_topofr_unpg'}
 
-def crossed(chosen:tuple)->str: # factors that are on
+def crossed(chosen:tuple # factors that are on, of FACTORS
+           )->str:
     "Name of a variant of the cross"
     return ' + '.join(chosen) or 'ArcFace'
 

@@ -122,7 +122,8 @@ def time_steps(variants:dict, # name -> recipe fields
     return pd.DataFrame(json.loads(kept.read_text()))
 
 # %% ../../nbs/70_report/65_gif.ipynb #a0e8fb59
-def head_table(times): # pandas.DataFrame: variant, ms of a step and of its head (medians), share of the head in %
+def head_table(times # seconds of a step and of its head, from `time_steps`
+              ):     # pandas.DataFrame: variant, ms of a step and of its head (medians), share of the head in %
     "What part of a step the head is"
     grouped = times.groupby('variant', sort=False)
     medians = 1000*grouped[['step', 'head']].median()

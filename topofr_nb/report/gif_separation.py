@@ -103,7 +103,8 @@ def separations(runs,                       # from `run_table`: RIVALS; unfinish
     return found
 
 # %% ../../nbs/70_report/67_gif_separation.ipynb #1c15ed0c
-def separation_table(found:dict): # from `separations`; pandas.DataFrame: variant (the set), seed, least, mean, largest
+def separation_table(found:dict # set -> seed -> separation, from `separations`
+                    ):          # pandas.DataFrame: variant (the set), seed, least, mean, largest
     "A row per set and seed"
     rows = [(name, seed, part.least, part.mean, part.largest) for name, parts in found.items()
             for seed, part in parts.items()]

@@ -33,7 +33,8 @@ def named(value:str # of a recipe's field that names a file or folder
 # %% ../../nbs/70_report/12_ledger.ipynb #a9ac5177
 FILES = ('data', 'pairs', 'people', 'exclude', 'weights', 'codes') # fields that may hold a path
 
-def portable(recipe:Recipe)->dict: # field -> JSON value
+def portable(recipe:Recipe # fields as they were given or filled in
+            )->dict:       # field -> JSON value
     "A recipe's fields without its place on this machine and without what was added later and not used"
     fields = dataclasses.asdict(recipe)
     kept = {name: value for name, value in fields.items()
@@ -140,7 +141,8 @@ def row_of(run:Run,              # finished
 # %% ../../nbs/70_report/12_ledger.ipynb #2f9acd08
 OVERLAP_BINS = 256 # of `evaluation.similarity.WDFS`
 
-def kept_overlap(kept:KeptScores)->float: # 0..1
+def kept_overlap(kept:KeptScores # histograms of both kinds of pairs
+                )->float:        # 0..1
     "Area under the densities of both kinds of pairs"
     shares = [counts.reshape(OVERLAP_BINS, -1).sum(1)/counts.sum() for counts in (kept.positive, kept.negative)]
     return float(np.minimum(*shares).sum())
@@ -210,7 +212,8 @@ def _add(self:Ledger,
 Ledger.add = _add
 
 # %% ../../nbs/70_report/12_ledger.ipynb #8f631ab1
-def finished_run(recipe:Recipe)->Run|None: # synthetic data only: the folder of others is known once they are read
+def finished_run(recipe:Recipe # open fields are filled in
+                )->Run|None:   # None also for other data than synthetic: their folder is known once they are read
     "A finished run of this recipe in the folder of the runs"
     if any(isinstance(getattr(recipe, name), str) and name != 'data' for name in PATHS): return None
     if recipe.data != 'synthetic': return None
@@ -260,7 +263,8 @@ def _again(row):
     "The recipe of a row, without its files"
     return make_recipe(**row.recipe)
 
-def stale_rows(rows:Iterable[Row])->dict[str, str]: # id -> a sentence
+def stale_rows(rows:Iterable[Row] # rows of a ledger
+              )->dict[str, str]:  # id -> a sentence
     "Rows whose recipe no longer gives the same run"
     found = {}
     for row in rows:

@@ -67,7 +67,8 @@ def two_gaps(run:Run, # finished
                                                        fit_gap=found['train_tar'] - found['unseen_tar'])
 
 # %% ../../nbs/70_report/49_overfitting.ipynb #40bf054b
-def family(recipe)->str: # of a Recipe
+def family(recipe # Recipe of a run
+          )->str: # one text for runs that may be compared
     "What a run was trained on, and how long"
     where = 'synthetic' if recipe.data == 'synthetic' else Path(recipe.data).name
     people = f', {recipe.identities} people' if recipe.data == 'synthetic' else ''
@@ -118,7 +119,8 @@ def correlation(x:Sequence[float], # (n,) a number of each run
     return Correlation(r, math.tanh(z - half), math.tanh(z + half), len(x))
 
 # %% ../../nbs/70_report/49_overfitting.ipynb #063f5226
-def detectable_correlation(runs:int)->float: # 0..1; 1 for fewer than four
+def detectable_correlation(runs:int # number of runs
+                          )->float: # 0..1; 1 for fewer than four
     "The correlation that so many runs find in four of five attempts"
     return math.tanh((1.96 + 0.84)/math.sqrt(runs - 3)) if runs > 3 else 1.
 

@@ -28,7 +28,8 @@ def cell_text(value # cell of a table; None, NaN and pandas' NA give an empty te
     return '' if math.isnan(value) else f'{value:.4g}'
 
 # %% ../../nbs/70_report/46_printed.ipynb #4da5da46
-def as_text(frame)->pd.DataFrame: # of text
+def as_text(frame # pandas.DataFrame; a named index becomes columns
+           )->pd.DataFrame: # of text
     "A table whose index is columns and whose cells are text"
     named = any(name is not None for name in frame.index.names)
     plain = frame.reset_index() if named or not isinstance(frame.index, pd.RangeIndex) else frame

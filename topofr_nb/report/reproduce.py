@@ -91,7 +91,8 @@ COUNTS = re.compile(r'Of [\d,]+ (?:claims?|comparisons?) [^\n]*?\.(?=\W|$)')
 ENDINGS = {"supports the paper's claim": 'supports', 'sign is opposite': 'opposite sign',
            'Undecided at this scale': 'undecided', 'cannot test the claim': 'cannot be tested'}
 
-def verdict_of(book:dict)->str: # '' for a notebook without claims
+def verdict_of(book:dict # notebook as JSON, with its outputs
+              )->str:    # '' for a notebook without claims
     "What a notebook found, in a sentence"
     said = said_by(book)
     counts = list(dict.fromkeys(text.strip("'") for text in COUNTS.findall(said)))
@@ -210,7 +211,8 @@ def index_page(found:Sequence[Outcome], # what became of each notebook
             f'<tbody>{"".join(map(_line, found))}</tbody></table></html>\n')
 
 # %% ../../nbs/70_report/47_reproduce.ipynb #7f5639e9
-def kept_outcomes(out:Path)->dict[str, Outcome]: # by name
+def kept_outcomes(out:Path # folder of the page and of outcomes.json
+                 )->dict[str, Outcome]: # by name
     "What earlier calls left; an unreadable list counts as none"
     path = out/'outcomes.json'
     try: return {row['name']: Outcome(**row) for row in json.loads(path.read_text(encoding='utf-8'))}

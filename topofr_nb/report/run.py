@@ -30,7 +30,8 @@ def scale_sentence(plan:Plan # training from `prepare`
             f'this run is {seen/images:.2g} of one epoch. Scores are comparable within this scale only.')
 
 # %% ../../nbs/70_report/40_run.ipynb #4a582604
-def recipe_table(run:Run): # pandas.DataFrame, a row per field: value, and the reason where it was left open
+def recipe_table(run:Run # trained or prepared
+                ):       # pandas.DataFrame, a row per field: value, and the reason where it was left open
     "The resolved recipe"
     rows = {k: (repr(v), run.reasons.get(k, '')) for k, v in dataclasses.asdict(run.recipe).items()}
     return pd.DataFrame.from_dict(rows, orient='index', columns=['value', 'why, where it was left open'])
@@ -51,7 +52,8 @@ def published_rows(recipe, # Recipe
     return rows[chosen].reset_index(drop=True)
 
 # %% ../../nbs/70_report/40_run.ipynb #7fb250cb
-def score_table(run:Run): # pandas.DataFrame, rates in percent; or a sentence where nothing was measured
+def score_table(run:Run # finished
+               ):       # pandas.DataFrame, rates in percent; or a sentence where nothing was measured
     "Scores of this run beside the published ones of its method; measured rows carry the run's scale"
     scores, recipe = run.scores, run.recipe
     found = {metric: 100*rate for metric, rate in published_metrics(scores).items()}
@@ -89,13 +91,15 @@ def scored_sentence(result,  # scores from `score_checkpoint`
     return f"{network}, scored on {part}{found['protocol']}{doubt}"
 
 # %% ../../nbs/70_report/40_run.ipynb #9625e3fc
-def roc_curves(run:Run)->dict: # name -> (scores, same); empty where nothing was verified
+def roc_curves(run:Run # finished
+              )->dict: # name -> (scores, same); empty where nothing was verified
     "The run's pair scores, ready for `report.figures`"
     if not (run.folder/'verification.npz').exists(): return {}
     stored = run.verification
     return {f'{run.recipe.backbone} {run.recipe.method}': (stored['scores'], stored['same'])}
 
 # %% ../../nbs/70_report/40_run.ipynb #15893aa8
-def verified_pairs(plan:Plan): # PairSet
+def verified_pairs(plan:Plan # training from `prepare`, finished since
+                  ):         # PairSet
     "The pairs that the run was scored on, in the order of its scores"
     return plan.target.subset(len(plan.run.verification['same']))

@@ -64,7 +64,8 @@ def make_base(scale:str,             # "stored", "smoke", "laptop" or "paper"
     return fields | dict(data=data, out_dir=out_dir)
 
 # %% ../../nbs/70_report/20_tables.ipynb #d6ada493
-def untestable(scale:str)->str: # a reason; empty: the scale can test claims
+def untestable(scale:str # "stored", "smoke", "laptop" or "paper"
+              )->str:    # a reason; empty: the scale can test claims
     "Why no claim can be tested at this scale"
     return 'a few steps train nothing' if trained_scale(scale) == 'smoke' else ''
 

@@ -25,13 +25,15 @@ def _head(name, scale, prefix='', **fields):
 # %% ../../nbs/70_report/60_unpg.ipynb #2417a230
 HEADS = dict(ArcFace='', CosFace='_cosface', MagFace='_magface')
 
-def public_variants(scale:str)->dict: # name -> recipe fields
+def public_variants(scale:str # "stored", "smoke", "laptop" or "paper"
+                   )->dict:   # name -> recipe fields
     "Three heads, each with and without UNPG"
     return {f'{name}{end}': _head(name, scale, prefix) for name in HEADS
             for end, prefix in (('', ''), (' + UNPG', 'unpg'))}
 
 # %% ../../nbs/70_report/60_unpg.ipynb #07cd1903
-def ablation_variants(scale:str)->dict: # name -> recipe fields
+def ablation_variants(scale:str # "stored", "smoke", "laptop" or "paper"
+                     )->dict:   # name -> recipe fields
     "CLPG, MLPG, UNPG without filter and UNPG, each on three heads"
     more = {f'{name}{end}': _head(name, scale, prefix, **fields) for name in HEADS
             for end, prefix, fields in ((', MLPG', 'mlpg', {}), (' + UNPG, unfiltered', 'unpg', dict(whisker=1e9)))}
@@ -52,14 +54,16 @@ def kface_variants()->dict: # name -> recipe fields
     return {name: dict(method=method, whisker=1., images_per_identity=1) for name, method in methods.items()}
 
 # %% ../../nbs/70_report/60_unpg.ipynb #a7aca9be
-def casia_variants(scale:str)->dict: # name -> recipe fields
+def casia_variants(scale:str # "stored", "smoke", "laptop" or "paper"
+                  )->dict:   # name -> recipe fields
     "The re-run of UniTSFace"
     return {'ArcFace': _head('ArcFace', scale),
             'CosFace': _head('CosFace', scale),
             'UNPG': _head('ArcFace', scale, 'unpg')}
 
 # %% ../../nbs/70_report/60_unpg.ipynb #9880120e
-def wdfs_variants(keep_every:int|None)->dict: # name -> recipe fields
+def wdfs_variants(keep_every:int|None # steps between two kept backbones; None: the last alone
+                 )->dict:             # name -> recipe fields
     "A softmax without a margin, ArcFace, and UNPG on it; backbones are kept along training"
     methods = {'softmax': 'softmax', 'ArcFace': 'arcface', 'ArcFace + UNPG': 'unpg'}
     return {name: dict(method=method, keep_every=keep_every) for name, method in methods.items()}

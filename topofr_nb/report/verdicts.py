@@ -305,7 +305,8 @@ def judge(claims:Iterable[Claim]|None=None, # None: all of data/claims.csv
     return found
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #623d71ca
-def verdict_table(judgements:Sequence[Judgement]): # pandas.DataFrame
+def verdict_table(judgements:Sequence[Judgement] # claims with their verdicts
+                 ):                              # pandas.DataFrame
     "Every claim, what was found, and how to run it again"
     import pandas as pd
     return pd.DataFrame([dict(paper=x.claim.paper, place=x.claim.place, claim=x.claim.statement, regime=x.regime,
@@ -464,7 +465,8 @@ def main_findings(judgements:Sequence[Judgement] # claims with their verdicts, a
 OUTCOMES = {SUPPORTS: 'supported', OPPOSITE: 'with the opposite sign', EQUIVALENT: 'without a difference that matters',
             UNDECIDED: 'undecided'}
 
-def counts_line(judgements:Sequence[Judgement])->str: # HTML
+def counts_line(judgements:Sequence[Judgement] # claims with their verdicts, of several regimes
+               )->str:                         # HTML
     "How many claims came out in which way, regime by regime"
     ids = {x.claim.id for x in judgements}
     judged = {x.claim.id for x in judgements if x.verdict not in SILENT}
