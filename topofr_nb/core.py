@@ -50,7 +50,9 @@ def derive_seed(*parts, # anything with a stable `repr`: the recipe's seed, a pu
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], 'little') >> 1
 
 # %% ../nbs/00_core.ipynb #a238297f
-def seeded_generator(*parts, device='cpu')->torch.Generator:
+def seeded_generator(*parts,       # seed, purpose, step: anything with a stable `repr`
+                     device='cpu', # place of the draws; another device draws other numbers
+                    )->torch.Generator:
     "A `torch.Generator` seeded by `derive_seed(*parts)`"
     return torch.Generator(device).manual_seed(derive_seed(*parts))
 
@@ -67,10 +69,10 @@ def one_of(what:str,   # what is being chosen, as the user knows it
     raise ValueError(f"{what} {value!r} is unknown{hint} Valid: {', '.join(map(str, valid))}")
 
 # %% ../nbs/00_core.ipynb #3981d44c
-def expect_error(f,            # a function without arguments that should raise
-                 part:str='',  # text that the message must hold
-                 kind=Exception,
-                )->str:        # the message
+def expect_error(f,              # a function without arguments that should raise
+                 part:str='',    # text that the message must hold
+                 kind=Exception, # class of the error, or a tuple of classes
+                )->str:          # the message
     "Call `f`, check that it raises `kind` with `part` in the message, return the message"
     try: f()
     except kind as error:

@@ -33,9 +33,9 @@ REASONS = {errno.ENOSPC: 'the disk is full', errno.EDQUOT: 'the quota is used up
            errno.EEXIST: 'a file stands there', errno.ENOTDIR: 'a file stands where a folder should be'}
 OTHER_PLACE = 'a place with room that you may write; out_dir (runs) and cache or TOPOFR_CACHE (caches) choose another'
 
-def cannot_write(target:str|Path, # what was being written
-                 code:int,        # the system's error number
-                 valid:str=OTHER_PLACE,
+def cannot_write(target:str|Path,       # what was being written
+                 code:int,              # the system's error number
+                 valid:str=OTHER_PLACE, # advice at the end of the sentence
                 )->CannotWrite:
     "The error for `target`, as one sentence"
     error = CannotWrite(f'cannot write {str(target)!r}: {REASONS.get(code, os.strerror(code))}. Valid: {valid}')
@@ -370,7 +370,8 @@ OTHER_FILE = 'a file of no kind that is known here'
 ONNX_GRAPH = 'an ONNX graph'
 ONNX_FIELDS = (b'\x12', b'\x1a', b'\x22', b'\x2a', b'\x3a', b'\x42') # that may follow its first, the version
 
-def file_kind(path:str|Path)->str:
+def file_kind(path:str|Path, # file or folder that exists
+             )->str:         # e.g. "text", "an empty file", "safetensors"
     "What the first bytes of a file tell, in words"
     path = Path(path)
     if path.is_dir(): return 'a folder'
@@ -401,9 +402,9 @@ def why_no_safetensors(path:str|Path)->str: # for a sentence after a colon
     return f'{size - told:,} bytes follow its end' if size > told else 'its header is damaged'
 
 # %% ../nbs/05_files.ipynb #02d52320
-def read_json(path:str|Path,
-              what:str='', # the file is, for the sentence: "threshold file"
-             ):            # whatever it holds
+def read_json(path:str|Path, # JSON file in UTF-8
+              what:str='',   # the file is, for the sentence: "threshold file"
+             ):              # whatever it holds
     "The content of a JSON file; a ValueError names the file and the place"
     path = Path(path)
     named = f'{what} {str(path)!r}'.strip()
@@ -418,9 +419,9 @@ def read_json(path:str|Path,
 # %% ../nbs/05_files.ipynb #64f26f05
 BYTES_AT_ONCE = 2**20
 
-def file_digest(path:str|Path,
-                bar=None, # `core.Bar` that counts bytes
-               )->str:    # 64 hexadecimal digits, as `sha256sum` prints them
+def file_digest(path:str|Path, # file that exists; read in parts
+                bar=None,      # `core.Bar` that counts bytes
+               )->str:         # 64 hexadecimal digits, as `sha256sum` prints them
     "SHA-256 of a file's bytes"
     digest = hashlib.sha256()
     with open(path, 'rb') as file:

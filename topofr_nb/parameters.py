@@ -146,7 +146,8 @@ def _hint(lines:list[str], # lines of a cell
     return lines
 
 # %% ../nbs/08_parameters.ipynb #0803bd58
-def load_ipython_extension(shell):
+def load_ipython_extension(shell, # IPython's shell, whose input gets the hint
+                          ):
     "`%load_ext topofr_nb.parameters`: a parameter with a hyphen gets a hint"
     def hint(lines):
         try: cells = _cells(shell.user_ns)

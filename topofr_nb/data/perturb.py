@@ -89,13 +89,25 @@ def grayscale(images:torch.Tensor, # (n, 3, h, w) RGB
 # %% ../../nbs/10_data/16_perturb.ipynb #240d8058
 def _mix(images, other, factor): return (factor*images + (1 - factor)*other).clamp(0, 1)
 
-def adjust_brightness(images, factor): return (images*factor).clamp(0, 1)
+def adjust_brightness(images:torch.Tensor, # (n, 3, h, w) RGB in 0..1
+                      factor:torch.Tensor, # (n, 1, 1, 1); 0 gives black, 1 the image
+                     )->torch.Tensor:      # (n, 3, h, w) in 0..1
+    "Blend with black"
+    return (images*factor).clamp(0, 1)
 
 # %% ../../nbs/10_data/16_perturb.ipynb #5ca4c800
-def adjust_contrast(images, factor): return _mix(images, grayscale(images).mean((1, 2, 3), keepdim=True), factor)
+def adjust_contrast(images:torch.Tensor, # (n, 3, h, w) RGB in 0..1
+                    factor:torch.Tensor, # (n, 1, 1, 1); 0 gives the mean grey, 1 the image
+                   )->torch.Tensor:      # (n, 3, h, w) in 0..1
+    "Blend with the mean of the grey image"
+    return _mix(images, grayscale(images).mean((1, 2, 3), keepdim=True), factor)
 
 # %% ../../nbs/10_data/16_perturb.ipynb #1ce5c24a
-def adjust_saturation(images, factor): return _mix(images, grayscale(images), factor)
+def adjust_saturation(images:torch.Tensor, # (n, 3, h, w) RGB in 0..1
+                      factor:torch.Tensor, # (n, 1, 1, 1); 0 gives the grey image, 1 the image
+                     )->torch.Tensor:      # (n, 3, h, w) in 0..1
+    "Blend with the grey image"
+    return _mix(images, grayscale(images), factor)
 
 # %% ../../nbs/10_data/16_perturb.ipynb #60a8a7c4
 def adjust_hue(images:torch.Tensor, # (n, 3, h, w) RGB in 0..1
@@ -113,7 +125,8 @@ def adjust_hue(images:torch.Tensor, # (n, 3, h, w) RGB in 0..1
     return value[:, None] - chroma[:, None]*torch.minimum(position, 4 - position).clamp(0, 1)
 
 # %% ../../nbs/10_data/16_perturb.ipynb #c4483a9e
-def draw_jitter(n:int, generator:torch.Generator, # a CPU generator
+def draw_jitter(n:int,                     # samples of the whole batch
+                generator:torch.Generator, # a CPU generator
                )->tuple[torch.Tensor, torch.Tensor]: # (n, 4) factors, (n, 4) int64 orders
     "Factors of brightness, contrast, saturation and hue, and the order in which a sample goes through them"
     factors = torch.stack([_uniform(n, *JITTER[name], generator) for name in JITTER], 1)
@@ -146,9 +159,11 @@ def _between(size, first, length):
     return (place >= first[:, None]) & (place < (first + length)[:, None])
 
 # %% ../../nbs/10_data/16_perturb.ipynb #deab2292
-def draw_rectangles(n:int, h:int, w:int,        # images, their height and width in pixels
-                    generator:torch.Generator,  # a CPU generator
-                   )->torch.Tensor:             # (n, 4) top, height, left, width in pixels
+def draw_rectangles(n:int, # samples of the whole batch
+                    h:int, # height of the images in pixels
+                    w:int, # width of the images in pixels
+                    generator:torch.Generator, # a CPU generator
+                   )->torch.Tensor: # (n, 4) top, height, left, width in pixels
     "Rectangles to erase"
     area = _uniform(n, *ERASE_AREA, generator)*h*w
     ratio = _uniform(n, *map(math.log, ERASE_RATIO), generator).exp()

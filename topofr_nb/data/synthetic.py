@@ -30,14 +30,18 @@ def _hash(x:torch.Tensor)->torch.Tensor: # int64 to int64, wrapping
     return x ^ ((x >> 31) & (1 << 33) - 1)
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #fe1ae595
-def hash_key(seed:int, *parts)->torch.Tensor: # (n,) int64 from (n,) int64 tensors: identity, shot
+def hash_key(seed:int,       # seed of the population
+             *parts,         # (n,) int64 each: identities, shots
+            )->torch.Tensor: # (n,) int64
     "One key for each row of `parts`"
     key = _hash(torch.full_like(parts[0], seed))
     for part in parts: key = _hash(key ^ part)
     return key
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #d9e80bb6
-def hash_uniform(key:torch.Tensor, count:int)->torch.Tensor: # (n,) int64 to (n, count) float64 in [0, 1)
+def hash_uniform(key:torch.Tensor, # (n,) int64, from `hash_key`
+                 count:int,        # numbers for each key
+                )->torch.Tensor:   # (n, count) float64 in [0, 1)
     "Uniform numbers: a function of the key and the column, of nothing else"
     counter = torch.arange(1, count + 1, device=key.device) * -0x61C8864680B583EB
     return ((_hash(key[:, None] + counter) >> 11) & (1 << 53) - 1).double() * 2.**-53
@@ -104,7 +108,11 @@ def _draw(table, key):
     return dict(zip(table, (low + (high - low) * hash_uniform(key, len(table))).T))
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #052ffb53
-def face_factors(identities, shots, seed=0, **nuisance)->dict: # name: (n,) float64, from (n,) int64 tensors
+def face_factors(identities, # (n,) int64 tensor, a person each
+                 shots,      # (n,) int64 tensor, a picture of the person each
+                 seed=0,     # seed of the population
+                 **nuisance, # name=value or name=(low, high), see `NUISANCE`
+                )->dict:     # name: (n,) float64
     "Every random number of every picture: identity factors never see the shot, shots have streams of their own"
     shot_key = hash_key(seed, identities, shots)
     lasting = _draw(IDENTITY, hash_key(seed, identities))
@@ -572,11 +580,11 @@ def _draw_all(dataset, path, progress, chunk):
     seal(path)
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #5856799a
-def render_cache(dataset:SyntheticFaces,
-                 folder:str|Path,     # folder; made if missing
-                 progress:bool=True,  # whether a bar is shown
-                 chunk:int=1024,      # pictures between two writes
-                )->np.ndarray:        # (n, 3, h, w) uint8, memory-mapped, read-only
+def render_cache(dataset:SyntheticFaces, # faces to draw; people, shots, size and nuisance name the file
+                 folder:str|Path,        # folder; made if missing
+                 progress:bool=True,     # whether a bar is shown
+                 chunk:int=1024,         # pictures between two writes
+                )->np.ndarray:           # (n, 3, h, w) uint8, memory-mapped, read-only
     "Draw the whole data set once; later calls open the finished file. Another process that draws it is waited for"
     path = _cache_path(dataset, folder)
     if not _is_drawn(path):
@@ -586,7 +594,9 @@ def render_cache(dataset:SyntheticFaces,
     return np.load(path, mmap_mode='r')
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #de4d89da
-def contact_sheet(images:torch.Tensor, columns:int)->torch.Tensor: # (n, 3, h, w) uint8 to (3, rows * h, columns * w)
+def contact_sheet(images:torch.Tensor, # (n, 3, h, w) uint8
+                  columns:int,         # pictures in a row, 1 and up
+                 )->torch.Tensor:      # (3, rows * h, columns * w)
     "Tile pictures row by row; missing tiles are white"
     (n, c, h, w) = images.shape
     rows = -(-len(images) // _whole('columns', columns, 1))

@@ -149,12 +149,14 @@ def sum_over_processes(x:torch.Tensor, # any shape, the same in every process
     return x if world()[1] == 1 else _Sum.apply(x)
 
 # %% ../../nbs/40_losses/15_collectives.ipynb #107ad48b
-def max_over_processes(value:float)->float:
+def max_over_processes(value:float, # number of this process
+                      )->float:     # the same in all
     "The largest of what the processes have"
     return value if world()[1] == 1 else _reduced(torch.tensor(value, dtype=torch.float64), dist.ReduceOp.MAX).item()
 
 # %% ../../nbs/40_losses/15_collectives.ipynb #37aff407
-def is_spread_tensor(x:torch.Tensor)->bool:
+def is_spread_tensor(x:torch.Tensor, # any tensor
+                    )->bool:
     "Whether processes hold different parts of a tensor (DTensor)"
     return hasattr(x, 'to_local')
 

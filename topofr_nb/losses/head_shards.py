@@ -122,11 +122,11 @@ def _chosen_set(folder, step):
     raise FileNotFoundError(f'{str(folder)!r} holds no whole set of step {step}; valid: {", ".join(map(str, sets))}')
 
 # %% ../../nbs/40_losses/24_head_shards.ipynb #28d5890d
-def load_shards(folder:str|Path,
-                head:PartialFC, # head for the number of processes that run now
-                optimizer=None, # torch.optim.Optimizer that gets its tables
-                step:int=None,  # step of the set; None: the newest whole one
-               )->int:          # step of the set
+def load_shards(folder:str|Path, # place of the shards of one or several sets
+                head:PartialFC,  # head for the number of processes that run now
+                optimizer=None,  # torch.optim.Optimizer that gets its tables
+                step:int=None,   # step of the set; None: the newest whole one
+               )->int:           # step of the set
     "Read this process's part of a saved head; FileNotFoundError or a ValueError that names the file"
     step, paths = _chosen_set(folder, step)
     files = open_shards(paths, head.num_classes, head.weight.shape[1])

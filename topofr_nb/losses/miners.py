@@ -27,7 +27,7 @@ def top_k_weight(target_prob:torch.Tensor, # (n,) probability of the right ident
 FOCUS = 2. # gamma of the focal loss
 
 def focal_weight(target_prob:torch.Tensor, # (n,) probability of the right identity
-                 gamma:float=FOCUS,
+                 gamma:float=FOCUS,        # exponent of the focal loss, 1 and up; 2 in the paper
                 )->torch.Tensor:           # (n,)
     "Weights under which cross-entropy has the gradient of the focal loss (Lin et al. 2017, eq. 4)"
     g = target_prob.detach().clamp(1e-12, 1)

@@ -192,7 +192,7 @@ def _interactive_diagrams(title, top, series):
     return figure.update_layout(title=title, width=480, height=480, **axes)
 
 # %% ../../nbs/30_topology/20_diagrams.ipynb #53b3fc1f
-def plot_diagrams(result:Diagrams,
+def plot_diagrams(result:Diagrams, # births and deaths by dimension; what never dies is drawn on the dashed line
                   interactive:bool=False, # a Plotly figure instead of matplotlib axes
                   ax=None,                # matplotlib axes to draw into
                  ):                       # axes or a Plotly figure
@@ -237,7 +237,7 @@ def _interactive_barcode(title, bars):
     return figure.update_layout(title=title, width=640, height=400, **axes)
 
 # %% ../../nbs/30_topology/20_diagrams.ipynb #1975c4fa
-def plot_barcode(result:Diagrams,
+def plot_barcode(result:Diagrams,        # births and deaths by dimension
                  interactive:bool=False, # a Plotly figure instead of matplotlib axes
                  ax=None,                # matplotlib axes to draw into
                 ):                       # axes or a Plotly figure

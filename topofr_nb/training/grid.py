@@ -51,6 +51,10 @@ def run_file(path:str|Path # JSON with a recipe
     write_json(done, Cell('finished', str(run.folder)))
 
 # %% ../../nbs/60_training/70_grid.ipynb #e5e55e62
+def _slots(workers):
+    if workers >= 1: return workers
+    raise ValueError(f'workers = {workers} is not valid: 1 or more runs at a time')
+
 class Local:
     "Processes of this machine, with a budget of cores or GPUs"
     def __init__(self,
@@ -59,8 +63,7 @@ class Local:
                  threads:int|None=None,    # of each run; None: the cores, shared out evenly
                 ):
         self.gpus = list(gpus)
-        self.slots = workers or len(self.gpus) or 1
-        if self.slots < 1: raise ValueError(f'workers = {workers} is not valid: 1 or more runs at a time')
+        self.slots = _slots(workers if workers is not None else len(self.gpus) or 1)
         self.threads = threads or max(1, (os.cpu_count() or 1)//self.slots)
         self.busy = {} # slot -> process
 
@@ -86,11 +89,11 @@ class Slurm:
                  cluster:str='slurm', # "slurm", or "local": submitit's processes on this machine
                  **options,           # of submitit, e.g. timeout_min=600, slurm_partition='gpu', gpus_per_node=1
                 ):
+        self.slots = _slots(workers)
         try: import submitit
         except ImportError:
             raise ValueError('jobs on a cluster need the package submitit: pip install "topofr_nb[slurm]", '
                              'or run the grid here with Local()') from None
-        self.slots = workers
         self.executor = submitit.AutoExecutor(str(folder), cluster=cluster)
         self.executor.update_parameters(**options)
 
@@ -188,6 +191,7 @@ def run_grid(recipes:dict[tuple, Recipe], # (row, seed) -> recipe, from `grid`
              every:float=1.,              # seconds between two looks
             )->dict[tuple, Cell]:         # how each run ended
     "Run what is not finished yet; a live table shows how each stands"
+    if not recipes: raise ValueError('the grid has no runs; valid: at least one row and one seed')
     place = place or Local()
     first = next(iter(recipes.values()))
     folder = Path(folder or runs_folder(first.out_dir)/'grid').resolve()

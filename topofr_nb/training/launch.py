@@ -61,7 +61,7 @@ KINDS = TOLD | {kind.__name__: kind for kind in (LostProcess, NothingLearned)}
 _OWN_WORDS = re.compile(r'[WEIF]\d{4} |Traceback|\s|=|-{3}|torch\.distributed|Root Cause|Failures|'
                         r'Setting OMP|\[rank|\*{3}|\S+ FAILED$|\[\d+\]:$|$')
 
-def said_of_run(line:str, # what torchrun or a process wrote to standard error, without the line's end
+def said_of_run(line:str, # text that torchrun or a process wrote to standard error, without the line's end
                )->bool:
     "Whether a line is about the run, and not torchrun's"
     return not _OWN_WORDS.match(line)

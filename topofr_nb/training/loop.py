@@ -517,7 +517,7 @@ def stopped(job:Job,    # run that was told to stop, in all processes at once
 # %% ../../nbs/60_training/40_loop.ipynb #622aa51f
 def next_batch(job:Job,         # run at work, in all processes at once
                step:int,        # number of the step that the batch is for: as many are finished
-               signals:Signals, # what the system has told this process
+               signals:Signals, # signals that this process has got so far
                found,           # iterator over the batches of this process
               ):                # images and labels; an error where the run ends
     "The batch of a step; what ends the run here, in any process, leaves a checkpoint"
@@ -584,10 +584,10 @@ def describe_course(job:Job,   # run whose steps are done
     return said
 
 # %% ../../nbs/60_training/40_loop.ipynb #40a66e96
-def describe_training(job:Job,     # run whose steps are done
-                      watch:Watch, # record of this start's steps, from `run_steps`
+def describe_training(job:Job,                 # run whose steps are done
+                      watch:Watch,             # record of this start's steps, from `run_steps`
                       largest:float|None=None, # weight of all processes; None: of this one
-                     )->dict:      # JSON values
+                     )->dict:                  # JSON values
     "The part of the scores that describes the training"
     faces, rows = job.plan.faces, job.run.metrics
     doubts = [question_silence(int(watch.silent), watch.seen, job.recipe),

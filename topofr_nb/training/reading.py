@@ -83,8 +83,8 @@ def _usable(self, i):
         _note(self, i, error)
 
 # %% ../../nbs/60_training/24_reading.ipynb #e0d326b9
-def stand_in(faces:FaceBatches,          # training set; what turns out unreadable is marked in it
-             i:int,                      # an image
+def stand_in(faces:FaceBatches, # training set; what turns out unreadable is marked in it
+             i:int,             # an image
             )->tuple[torch.Tensor, int]: # (3, h, w) uint8, and which image it is
     "Image `i`, or what replaces it"
     image = _usable(faces, i)

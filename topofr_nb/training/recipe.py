@@ -208,10 +208,10 @@ def _as_number(value, kinds):
     except ValueError: return value
 
 # %% ../../nbs/60_training/10_recipe.ipynb #554790db
-def checked_value(name:str,   # of the field
-                  value,
+def checked_value(name:str,    # of the field
+                  value,       # typed value; a field of floats takes whole numbers too
                   kinds:tuple, # its types, the main one first
-                 ):
+                 ):            # the value of that type
     "`value` if it is of the field's kind, among its choices and in its range"
     if value is None and type(None) in kinds: return None
     value = _as_number(value, kinds)
@@ -240,7 +240,8 @@ def check_fields(record # instance of a frozen dataclass, called from its `__pos
         object.__setattr__(record, name, checked_value(name, getattr(record, name), kinds))
 
 # %% ../../nbs/60_training/10_recipe.ipynb #4910af26
-def check_combination(recipe):
+def check_combination(recipe, # record whose fields are valid each by itself
+                     ):
     "Refuse fields that contradict each other"
     method = METHODS[recipe.method]
     together = recipe.images_per_identity or TOGETHER
@@ -295,7 +296,8 @@ def _check_shard(recipe):
                              'in each process')
 
 # %% ../../nbs/60_training/10_recipe.ipynb #367ba8e6
-def check_training(recipe):
+def check_training(recipe, # record whose fields are valid each by itself
+                  ):
     "Refuse fields of the schedule and the steps that contradict each other"
     read_milestones(recipe.milestones)
     if recipe.milestones is not None and recipe.lr_decay != 'step':
@@ -378,9 +380,9 @@ PIECES = dict( # field -> (paper, released code)
     entropy_rule=BOTH, sign_rule=BOTH, mixture_rule=BOTH, score_rule=BOTH,
     fallback=(False, True), blur_scaled=(False, True))
 
-def piece_defaults(recipe:Recipe,
-                   batch:int, # images per step
-                  )->dict:    # field -> (value, reason)
+def piece_defaults(recipe:Recipe, # open or resolved; `rule`, `method` and `backbone` count
+                   batch:int,     # images per step
+                  )->dict:        # field -> (value, reason)
     "Open pieces, by the recipe's rule"
     released = recipe.rule == 'released'
     out = {field: (values[released], f'rule = "{recipe.rule}"') for field, values in PIECES.items()}
@@ -393,9 +395,9 @@ def piece_defaults(recipe:Recipe,
     return out
 
 # %% ../../nbs/60_training/10_recipe.ipynb #f89ad90e
-def schedule_defaults(recipe:Recipe,
-                      on_gpu:bool,
-                     )->dict: # field -> (value, reason)
+def schedule_defaults(recipe:Recipe, # open or resolved
+                      on_gpu:bool,   # whether it runs on more than a CPU: 20 passes and more, not minutes
+                     )->dict:        # field -> (value, reason)
     "Open numbers of the schedule"
     backbone = BACKBONES[recipe.backbone]
     batch = recipe.batch_size or (PAPER_BATCH if on_gpu else backbone.cpu_batch)
@@ -412,9 +414,9 @@ def schedule_defaults(recipe:Recipe,
     return out | dict(max_steps=_own_or(recipe, 'max_steps', steps, _speed(recipe)))
 
 # %% ../../nbs/60_training/10_recipe.ipynb #a4fbcb6b
-def size_defaults(recipe:Recipe,
-                  on_gpu:bool,
-                 )->dict: # field -> (value, reason)
+def size_defaults(recipe:Recipe, # open or resolved
+                  on_gpu:bool,   # whether it runs on more than a CPU: more people, all pairs
+                 )->dict:        # field -> (value, reason)
     "Open sizes of synthetic data and of the scoring"
     out = {}
     if recipe.data == 'synthetic' and on_gpu:
@@ -426,28 +428,33 @@ def size_defaults(recipe:Recipe,
     return out
 
 # %% ../../nbs/60_training/10_recipe.ipynb #1c709daf
-def half_precision(device:torch.device)->str:
+def half_precision(device:torch.device, # accelerator; MPS gets float16
+                  )->str:
     "bfloat16 where the GPU has it, otherwise float16"
     has_it = device.type == 'cuda' and torch.cuda.is_bf16_supported(including_emulation=False)
     return 'bfloat16' if has_it else 'float16'
 
 # %% ../../nbs/60_training/10_recipe.ipynb #a513ff61
-def has_half_precision(device:torch.device, precision:str)->bool:
+def has_half_precision(device:torch.device, # place where the network computes; all but a CPU count as able
+                       precision:str,       # number format of the backbone: "bfloat16", "float16", or a full one
+                      )->bool:
     "Whether the device computes in it; a CPU may emulate it"
     if device.type != 'cpu' or precision not in ('bfloat16', 'float16'): return True
     if precision == 'float16': return False
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 # %% ../../nbs/60_training/10_recipe.ipynb #bfaa047f
-def warn_of_emulation(recipe:Recipe, device:torch.device):
+def warn_of_emulation(recipe:Recipe,       # resolved; `precision` counts
+                      device:torch.device, # place where it will run
+                     ):
     "Warn that a precision is emulated, which is slow"
     if has_half_precision(device, recipe.precision): return
     warnings.warn(f'this CPU has no instructions for {recipe.precision}: a step may take many times as long as '
                   'in float32. precision = "float32" is faster and exact', stacklevel=3)
 
 # %% ../../nbs/60_training/10_recipe.ipynb #e1a3cb73
-def resolve(recipe:Recipe,
-            device:torch.device, # where it will run
+def resolve(recipe:Recipe,         # open one; what is neither None nor "auto" stays
+            device:torch.device,   # where it will run
            )->tuple[Recipe, dict]: # the recipe without open sizes; field -> reason for each that was filled in
     "Fill in the fields that are open for this backbone and device"
     on_gpu = device.type != 'cpu'
@@ -464,7 +471,8 @@ def resolve(recipe:Recipe,
 PATHS = ('data', 'exclude', 'form', 'left_out', 'pairs', 'people',
          'weights') # ways to the data; its fingerprint counts instead
 
-def recipe_json(recipe:Recipe)->str:
+def recipe_json(recipe:Recipe, # source of all fields, defaults included
+               )->str:         # an object, one field a line
     "A recipe as a file holds it"
     return json.dumps(dataclasses.asdict(recipe), indent=1)
 
@@ -480,7 +488,8 @@ ADDED = dict( # field that came later = its value under which a run is what it w
 SWITCHES = dict(rule='paper') # fields that only set others, which count in their place; the value stands in every id
 
 # %% ../../nbs/60_training/10_recipe.ipynb #674f8424
-def depends_on_processes(recipe:Recipe)->bool:
+def depends_on_processes(recipe:Recipe, # source of `scope` and `sync_bn`
+                        )->bool:
     "Whether another number of processes gives other weights"
     return recipe.scope == 'process' or not recipe.sync_bn
 

@@ -56,7 +56,9 @@ def why_unfinished(run:Run)->str: # '' for a finished run
     return ''
 
 # %% ../../nbs/60_training/30_runs.ipynb #b8ec74c5
-def read_json(path:Path, missing=None):
+def read_json(path:Path,    # file of a run
+              missing=None, # value that a missing file stands for; None: it may not be missing
+             ):             # dict, list or text, as it was written
     "What a JSON file holds; `missing` where there is none and it may be missing"
     if missing is not None and not path.exists(): return missing
     try: return json.loads(path.read_text())
@@ -64,7 +66,10 @@ def read_json(path:Path, missing=None):
         raise ValueError(f'{path} cannot be read as JSON: {error}. Delete it and run again') from None
 
 # %% ../../nbs/60_training/30_runs.ipynb #0e68fd33
-def write_json(path:Path, value):
+def write_json(path:Path, # target, replaced when the new file is whole
+               value,     # dict, list, text or number
+              ):
+    "Write JSON that a person can read"
     with write_aside(path) as aside: aside.write_text(json.dumps(value, indent=1))
 
 # %% ../../nbs/60_training/30_runs.ipynb #b756877a
@@ -75,7 +80,9 @@ def _row(line):
     return row if isinstance(row, dict) and type(row.get('step')) is int else None
 
 # %% ../../nbs/60_training/30_runs.ipynb #769c6a80
-def read_metrics(path:Path, before:float=math.inf)->list[dict]:
+def read_metrics(path:Path,             # metrics.jsonl of a run; a missing file has no lines
+                 before:float=math.inf, # first step that is left out
+                )->list[dict]:          # in the order of their steps
     "Logged steps below `before`; a line that was cut off or damaged does not count"
     lines = path.read_text(errors='replace').splitlines() if path.exists() else []
     rows = filter(None, map(_row, lines))
@@ -105,11 +112,11 @@ def _lists_of(value):
     return {name: _lists_of(getattr(value, name)) for name in names}
 
 # %% ../../nbs/60_training/30_runs.ipynb #7a320804
-def fingerprint(faces,          # training set, from `open_training_data`
-                target,         # what is scored, or None
-                recipe:Recipe,
+def fingerprint(faces,         # training set, from `open_training_data`
+                target,        # what is scored, or None
+                recipe:Recipe, # source of `weights` and `cache`
                 progress:bool=False, # show a bar while files are read for the first time
-               )->str:          # hexadecimal; '' where all follows from the recipe
+               )->str:         # hexadecimal; '' where all follows from the recipe
     "A hash of the content that a run is trained and scored on, independent of its place"
     trained, scored = list(faces.dataset.files), list(getattr(target, 'files', ()))
     weights = [recipe.weights] if recipe.weights else []
@@ -144,8 +151,8 @@ def package_code()->dict[str, str]: # module -> digest
             for path in paths}
 
 # %% ../../nbs/60_training/30_runs.ipynb #e6ca1e42
-def changed_code(then:dict, # of `package_code`
-                 now:dict,
+def changed_code(then:dict,   # of `package_code`
+                 now:dict,    # modules as they are, from `package_code`
                 )->list[str]: # modules
     "Modules that are not what they were"
     return sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
@@ -170,7 +177,8 @@ def processor_name()->str:
     return f'{name}, {torch.backends.cpu.get_cpu_capability()}'
 
 # %% ../../nbs/60_training/30_runs.ipynb #02075bf2
-def environment(device:torch.device)->dict:
+def environment(device:torch.device, # place where the training runs
+               )->dict:              # JSON values: versions, machine, device, threads
     "What a result depends on besides the recipe"
     name = torch.cuda.get_device_name(device) if device.type == 'cuda' else processor_name()
     return dict(topofr_nb=__version__, commit=_commit(), torch=torch.__version__, python=platform.python_version(),
@@ -178,7 +186,11 @@ def environment(device:torch.device)->dict:
                 threads=torch.get_num_threads(), cpus=os.cpu_count())
 
 # %% ../../nbs/60_training/30_runs.ipynb #3545501d
-def note_start(run:Run, device:torch.device, step:int, **more):
+def note_start(run:Run,  # run whose folder gets the entry
+               device:torch.device, # place where this start trains
+               step:int, # first step of this start; 0 forgets earlier entries
+               **more,   # entries beside these, JSON values
+              ):
     "Add an entry to environment.json: each start may be on another machine"
     entry = dict(step=step, started=time.strftime('%Y-%m-%d %H:%M:%S')) | environment(device) | more
     write_json(run.folder/'environment.json', [*run.starts, entry] if step else [entry])
@@ -233,6 +245,7 @@ def relatives(run:Run,           # one that starts at step 0
     return said
 
 # %% ../../nbs/60_training/30_runs.ipynb #958f4aa0
-def tell(sentence:str):
+def tell(sentence:str, # line for standard error
+        ):
     "Print a sentence about a run that everybody should see"
     print(sentence, file=sys.stderr, flush=True)

@@ -40,9 +40,9 @@ def _spread(tensor, held):
     return distribute_tensor(whole, held.device_mesh, held.placements, src_data_rank=None) # all have it: none is sent
 
 # %% ../../nbs/60_training/22_shard.ipynb #b71f6587
-def spread_as(checkpoint:Checkpoint,
-              model:nn.ModuleDict,
-             )->Checkpoint: # its tensors spread as the weights that they are of
+def spread_as(checkpoint:Checkpoint, # source, whole in every process
+              model:nn.ModuleDict,   # "backbone" and "head"; spread, its weights are DTensors
+             )->Checkpoint:          # its tensors spread as the weights that they are of
     "A checkpoint for a network that is spread; for another one as it is"
     spread = {name: p for name, p in model.named_parameters() if is_spread_tensor(p)}
     def owner(name): return name if name in spread else name.partition('.')[2] # "exp_avg.backbone.conv1.weight"

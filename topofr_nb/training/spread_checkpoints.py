@@ -23,7 +23,8 @@ from .recipe import Recipe
 from .shard import whole_tensors
 
 # %% ../../nbs/60_training/37_spread_checkpoints.ipynb #504292d1
-def is_spread(head:nn.Module)->bool:
+def is_spread(head:nn.Module, # head of any method; only a softmax of several processes is spread
+             )->bool:
     "Whether processes hold different rows of a head"
     return bool(getattr(getattr(head, 'weight', None), 'sharded', False))
 
@@ -37,7 +38,8 @@ def named_shards(path:str|Path # of a checkpoint
     except (OSError, SafetensorError, ValueError): return set()
 
 # %% ../../nbs/60_training/37_spread_checkpoints.ipynb #1b5d836a
-def remove_unnamed(folder:str|Path):
+def remove_unnamed(folder:str|Path, # place of a run's checkpoints
+                  ):
     "Remove shards that no checkpoint of the folder names"
     folder = Path(folder)
     shards = set(folder.glob('head.*-of-*.safetensors'))
@@ -53,12 +55,12 @@ def _write_shard(path, head, optimizer, step):
     return f'{shard.name} {file_digest(shard)}'
 
 # %% ../../nbs/60_training/37_spread_checkpoints.ipynb #3e4da909
-def save_spread(path:str|Path,       # the same in every process, on a disk that all see
-                model:nn.ModuleDict, # "backbone" and "head"
-                optimizer:torch.optim.Optimizer,
-                recipe:Recipe,
-                step:int,            # number of finished steps
-                scaler=None,         # torch.amp.GradScaler of a float16 run
+def save_spread(path:str|Path,                  # the same in every process, on a disk that all see
+                model:nn.ModuleDict,            # "backbone" and "head"
+                optimizer:torch.optim.Optimizer, # SGD or AdamW over parameters of the model
+                recipe:Recipe,                  # resolved; part of the header
+                step:int,                       # number of finished steps
+                scaler=None,                    # torch.amp.GradScaler of a float16 run
                 more:dict=MappingProxyType({}), # name -> tensor, as for `save_checkpoint`
                ):
     "A checkpoint by all processes; in one process, or with a head that is not spread, one file"
@@ -74,9 +76,9 @@ def save_spread(path:str|Path,       # the same in every process, on a disk that
     all_or_none(lambda: write() if world()[0] == 0 else None)
 
 # %% ../../nbs/60_training/37_spread_checkpoints.ipynb #b0cee083
-def rows_for(checkpoint:Checkpoint,
-             head:nn.Module,  # of this process
-            )->Checkpoint:    # with the rows of its range
+def rows_for(checkpoint:Checkpoint, # source, of any number of processes; its shards lie beside it
+             head:nn.Module,        # of this process
+            )->Checkpoint:          # with the rows of its range
     "A checkpoint as this process would have saved it"
     if not checkpoint.shards and not is_spread(head): return checkpoint
     start, stop = getattr(head, 'start', 0), getattr(head, 'stop', head.num_classes)

@@ -66,7 +66,7 @@ def _refuse(path, found, recipe):
 
 # %% ../../nbs/60_training/13_start.ipynb #d5784f08
 def read_start(path:str|Path, # file, or folder of a run
-               recipe:Recipe,
+               recipe:Recipe, # source of `backbone`, `embedding_size` and `image_size`, which the weights must have
               )->Start:
     "The weights that a recipe starts from; a ValueError where they are of another network"
     path = weights_file(path)

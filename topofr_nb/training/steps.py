@@ -140,7 +140,7 @@ def sample_weights(entropy:torch.Tensor,     # (n,) of each prediction, in nats
     return structure_damage_score(hard, sure, recipe.power, recipe.score_rule)
 
 # %% ../../nbs/60_training/20_steps.ipynb #9db768fc
-def embed_batch(backbone:nn.Module,
+def embed_batch(backbone:nn.Module,  # network on the device of the images, its mode left as it is
                 images:torch.Tensor, # (n, 3, h, w) in -1..1
                 precision:str,       # "float32", "bfloat16", "float16", "float64"
                )->torch.Tensor:      # (n, d) float32 or float64
@@ -277,7 +277,9 @@ def make_optimizer(model:nn.ModuleDict, # "backbone" and "head"
     return optimizer
 
 # %% ../../nbs/60_training/20_steps.ipynb #ef164f75
-def share_infinities(scaler, optimizer): # torch.amp.GradScaler after `unscale_`, torch.optim.Optimizer
+def share_infinities(scaler,    # torch.amp.GradScaler after `unscale_`; what it has found is changed
+                     optimizer, # torch.optim.Optimizer whose gradients it has unscaled
+                    ):
     "What one process has found to be infinite, all have"
     if world()[1] == 1: return
     for found in scaler._found_inf_per_device(optimizer).values(): found.copy_(sum_over_processes(found))

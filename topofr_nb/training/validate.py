@@ -53,10 +53,10 @@ def read_images(images:Sequence, # uint8 (3, h, w), alone or first of a tuple
 # %% ../../nbs/60_training/38_validate.ipynb #b957c022
 LEAST_PAIRS = 20
 
-def pairs_that_fit(network:nn.Module,
-                   pairs:PairSet,
-                   embedder:Embedder,
-                   seconds:float, # of one verification
+def pairs_that_fit(network:nn.Module, # network in eval mode; two batches are timed
+                   pairs:PairSet,     # pairs with at least an image
+                   embedder:Embedder, # source of device and batch size
+                   seconds:float,     # of one verification
                   )->int:
     "How many of the pairs can be verified in the time"
     few = min(embedder.batch_size, len(pairs.images))
@@ -68,10 +68,10 @@ def pairs_that_fit(network:nn.Module,
     return min(len(pairs), max(LEAST_PAIRS, int(seconds*speed/2))) # a pair may need two images of its own
 
 # %% ../../nbs/60_training/38_validate.ipynb #4494ff59
-def network_of(state:dict, # name -> tensor
-               recipe:Recipe,
-               device,
-              )->nn.Module:
+def network_of(state:dict,    # name -> tensor
+               recipe:Recipe, # source of `backbone`, `embedding_size` and `image_size`
+               device,        # place of the new network: a torch.device or its name
+              )->nn.Module:   # in eval mode
     "A network with these weights, apart from the one that is trained"
     with torch.device('meta'): network = create_backbone(recipe.backbone, recipe.embedding_size, recipe.image_size)
     network = network.to_empty(device=device)
@@ -124,6 +124,7 @@ class Validation:
         if self.used is None:
             used = self.pairs.subset(self.course.pairs)
             self.used = dataclasses.replace(used, images=read_images(used.images, len(used.images)))
+            self.course = self.course._replace(pairs=len(used)) # an odd number, or a rare kind, gives fewer
         accuracy = verify(network, self.used, self.embedder).accuracy.mean
         self.course = self.course.after(accuracy, step + 1, self.course.pairs)
         return dict(validation=accuracy, validation_pairs=self.course.pairs,

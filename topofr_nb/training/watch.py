@@ -54,12 +54,14 @@ class NonFiniteLoss(FloatingPointError):
 # %% ../../nbs/60_training/35_watch.ipynb #73853bcb
 WILD = 1e4 # trained weights stay below 100
 
-def all_finite(model:nn.Module)->bool:
+def all_finite(model:nn.Module, # weights of this process: with several, each has to ask
+              )->bool:
     "Whether all weights and buffers are finite"
     return all(bool(local_part(t).isfinite().all()) for t in model.state_dict().values() if t.is_floating_point())
 
 # %% ../../nbs/60_training/35_watch.ipynb #31a56005
-def largest_weight(model:nn.Module)->float:
+def largest_weight(model:nn.Module, # weights of this process; all ask together
+                  )->float:         # of all processes
     "Largest absolute weight"
     held = [local_part(p.detach()) for p in model.parameters()]
     largest = (float(p.abs().max()) for p in held if p.numel())

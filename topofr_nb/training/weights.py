@@ -24,7 +24,8 @@ from ..files import file_kind, why_no_safetensors
 from ..models import BACKBONES, create_backbone
 
 # %% ../../nbs/60_training/11_weights.ipynb #f3e35f5b
-def is_torch_file(path:str|Path)->bool:
+def is_torch_file(path:str|Path, # file that exists
+                 )->bool:
     "Whether the first bytes are those of `torch.save`: a zip archive, or a pickle of older versions"
     with open(path, 'rb') as file: start = file.read(9)
     return start[:4] == b'PK\x03\x04' or start[:2] == b'\x80\x02' and start[8:] != b'{'
@@ -43,7 +44,8 @@ def read_torch_file(path:str|Path): # content of the file, usually a dict
                          'Valid: the file as it was published') from error
 
 # %% ../../nbs/60_training/11_weights.ipynb #59d9686c
-def is_published(path:str|Path)->bool:
+def is_published(path:str|Path, # any path; a missing file or a folder is not one
+                )->bool:
     "Whether a file holds somebody else's weights, not a checkpoint of a run"
     path = Path(path)
     if not path.is_file(): return False
@@ -224,10 +226,10 @@ def other_architecture(names # of tensors
 # %% ../../nbs/60_training/11_weights.ipynb #072b641e
 def _first(names): return ', '.join(sorted(names)[:3]) + (f', ... ({len(names)} in all)' if len(names) > 3 else '')
 
-def mismatch(path:str|Path,
-             found:dict, # from `found_shapes`
-             names:list, # keys of BACKBONES that were tried
-            )->str:      # sentence
+def mismatch(path:str|Path, # file of the state_dict, for the sentence
+             found:dict,    # from `found_shapes`
+             names:list,    # keys of BACKBONES that were tried
+            )->str:         # sentence
     "How a state_dict differs from the nearest network"
     if other := other_architecture(found):
         return f'{str(path)!r} holds {other}, another architecture. Valid: weights of {", ".join(names)}'

@@ -78,12 +78,14 @@ class PairSet(ProtocolSet):
         return f'{self.name}: {len(self):,} pairs of {len(self.images):,} images; {about}'
 
     def subset(self, n:int, # number of pairs
-              )->'PairSet': # n pairs, or n - 1 when n is odd
+              )->'PairSet': # n pairs; fewer where n is odd or a kind is rare
         "Half positive and half negative pairs, evenly spread over the list, with the images that they need"
         return self if n >= len(self) else _only(self, half_each(self, n))
 
 # %% ../../../nbs/10_data/40_protocols/10_pairs.ipynb #18f9f1b4
-def half_each(pairs, n):
+def half_each(pairs, # set with a bool for each pair in `.same`
+              n:int, # pairs that are wanted; fewer where it is odd or a kind is rare
+             )->torch.Tensor: # (k,) int64, ascending, half of them of each kind
     "Rows of n//2 pairs of each kind, evenly spread over the list"
     kinds = [torch.nonzero(pairs.same == kind).flatten() for kind in (True, False)]
     half = min(n//2, *map(len, kinds))

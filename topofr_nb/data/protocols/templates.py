@@ -50,7 +50,7 @@ class TemplateSet(ProtocolSet):
         return f'{self.name}: {len(self.same):,} pairs of templates; {templates}; {searched}'
 
     def subset(self, n:int,        # number of pairs
-              )->'TemplateSet':    # n pairs, or n - 1 when n is odd
+              )->'TemplateSet':    # n pairs; fewer where n is odd or a kind is rare
         "Half positive and half negative pairs, evenly spread over the list, with the templates that they need"
         if n >= len(self.same): return self
         pairs = half_each(self, n)

@@ -48,10 +48,10 @@ def _groups(rows):
     return ((dict(nuisance), index) for nuisance, index in groups.items())
 
 # %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #ae377248
-def draw(rows:list[Row],
-         seed:int=0,             # seed of the population
-         label:str|None=None,    # text beside a bar; None shows no bar
-         chunk:int=2048,         # faces in memory
+def draw(rows:list[Row],           # faces of a plan: identity, shot, pinned nuisance
+         seed:int=0,               # seed of the population
+         label:str|None=None,      # text beside a bar; None shows no bar
+         chunk:int=2048,           # faces in memory
         )->Iterator[torch.Tensor]: # (3, 112, 112) uint8, in the order of the rows
     "Draw the faces of a plan; rows that pin the same nuisance are drawn together"
     with Bar(total=len(rows), desc=label, unit='face', delay=1, leave=False, disable=label is None) as bar:
@@ -65,7 +65,9 @@ def draw(rows:list[Row],
             yield from images
 
 # %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #cbbf379a
-def row_factors(rows:list[Row], seed:int=0)->dict: # name: (n,) float64
+def row_factors(rows:list[Row], # faces of a plan: identity, shot, pinned nuisance
+                seed:int=0,     # seed of the population
+               )->dict:         # name: (n,) float64
     "Every factor of the faces that `draw` draws"
     found = {}
     for nuisance, index in _groups(rows):
@@ -184,9 +186,9 @@ def template_plan(first:int,         # first identity
     return TemplatePlan(rows, torch.tensor(ids), torch.tensor(media), subjects, *_template_pairs(size, strangers))
 
 # %% ../../../nbs/10_data/40_protocols/40_twin_plans.ipynb #59615fde
-def detector_scores(rows:list[Row],
-                    seed:int=0,      # seed of the population
-                   )->torch.Tensor:  # (n,) float32, 0.1..1
+def detector_scores(rows:list[Row], # faces of a plan: identity, shot, pinned nuisance
+                    seed:int=0,     # seed of the population
+                   )->torch.Tensor: # (n,) float32, 0.1..1
     "A face detector's confidence, from the factors that make faces hard to find"
     f = row_factors(rows, seed)
     occluded = f['coin_occlusion'] < f['occlusion']
