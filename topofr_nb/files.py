@@ -385,7 +385,8 @@ def file_kind(path:str|Path, # file or folder that exists
     return 'text' if readable else OTHER_FILE
 
 # %% ../nbs/05_files.ipynb #b6f76c0b
-def why_no_safetensors(path:str|Path)->str: # for a sentence after a colon
+def why_no_safetensors(path:str|Path, # file that safetensors has refused
+                      )->str:         # for a sentence after a colon
     "Why a file cannot be read as safetensors: it is of another kind, cut off, or damaged"
     kind = file_kind(path)
     if kind != 'safetensors': return f'it is {kind}'

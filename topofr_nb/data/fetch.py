@@ -108,7 +108,8 @@ def image_sizes(read:Callable[[int], bytes], # first bytes of image i, all of th
     return sizes
 
 # %% ../../nbs/10_data/32_fetch.ipynb #9af9d492
-def file_sizes(paths:Sequence[str|Path])->Counter: # (width, height) in pixels: files
+def file_sizes(paths:Sequence[str|Path], # image files that exist, in any order
+              )->Counter:                # (width, height) in pixels: files
     "`image_sizes` of image files, of which the first 256 KB are read"
     def first_bytes(i):
         with open(paths[i], 'rb') as file: return file.read(2**18)

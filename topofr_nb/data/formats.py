@@ -43,7 +43,8 @@ def has_people(path:Path,   # a folder
 def _begins(path, magic):
     with open(path, 'rb') as file: return file.read(len(magic)) == magic
 
-def is_records(path:Path)->bool: # a .rec file, or a folder
+def is_records(path:Path, # .rec file, or a folder
+              )->bool:
     "Whether there are MXNet records: a .rec file that begins as one, or that lies where nothing else does"
     if path.is_file(): return path.suffix.lower() == '.rec'
     found = [file for file in path.iterdir() if file.suffix.lower() == '.rec' and file.is_file()]
@@ -61,7 +62,8 @@ def _has_labels(path, most=100):
     return False
 
 # %% ../../nbs/10_data/38_formats.ipynb #dbfaa425
-def is_shards(path:Path)->bool: # a .tar file, or a folder
+def is_shards(path:Path, # .tar file, or a folder
+             )->bool:
     "Whether there are WebDataset shards: .tar files with labels inside, or where nothing else lies"
     if path.is_file(): return path.suffix.lower() == '.tar'
     found = [file for file in sorted(path.iterdir())
@@ -139,7 +141,8 @@ def by_name(dataset:Dataset,     # set with `.labels` and `.names`
     return Chosen(dataset, torch.nonzero(kept[dataset.labels]).flatten())
 
 # %% ../../nbs/10_data/38_formats.ipynb #7f8cdb54
-def record_file(path:Path)->Path: # a .rec file, or a folder
+def record_file(path:Path, # .rec file, or a folder with at least one
+               )->Path:
     "The .rec file itself; of several in a folder train.rec"
     if path.is_file(): return path
     found = sorted(file for file in path.iterdir() if file.suffix.lower() == '.rec')

@@ -83,7 +83,8 @@ def _people(root):
         return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith('.'))
 
 # %% ../../nbs/10_data/34_kface.ipynb #2da26cf7
-def is_kface(root:str|Path)->bool: # a folder
+def is_kface(root:str|Path, # folder; any other path is none
+            )->bool:
     "Does a tree of K-FACE lie here?"
     root = Path(root)
     return root.is_dir() and any((root/person/'S001').is_dir() for person in _people(root)[:10])

@@ -111,7 +111,8 @@ def write_shards(dataset:Dataset,      # set with `.labels` and `.num_classes`
     return Path(folder)
 
 # %% ../../nbs/10_data/31_shards.ipynb #de619498
-def split_member(name:str)->tuple[str, str]: # key, part
+def split_member(name:str, # path inside an archive, e.g. "train/0001.seg.PNG"
+                )->tuple[str, str]: # key "train/0001", part "seg.png"
     "A sample's key and the name of its part, as WebDataset cuts a member's name"
     folder, slash, base = name.rpartition('/')
     stem, _, part = base.partition('.')

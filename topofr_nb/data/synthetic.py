@@ -89,7 +89,8 @@ DETAIL = dict(
     **{f'coin_{name}': (0, 1) for name in ('eyes_closed', 'glasses', 'mask', 'occlusion')})
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #233ad2b5
-def nuisance_ranges(**nuisance)->dict: # every nuisance factor: (low, high)
+def nuisance_ranges(**nuisance, # name=value pins a factor, name=(low, high) draws it from there
+                   )->dict:     # every nuisance factor: (low, high)
     "The default ranges with the user's pins and ranges put in; ValueError for an unknown name or an impossible range"
     ranges = {name: spec[:2] for name, spec in NUISANCE.items()}
     for name, value in nuisance.items():

@@ -161,7 +161,8 @@ def is_spread_tensor(x:torch.Tensor, # any tensor
     return hasattr(x, 'to_local')
 
 # %% ../../nbs/40_losses/15_collectives.ipynb #183c5bfd
-def local_part(x:torch.Tensor)->torch.Tensor: # shares its memory
+def local_part(x:torch.Tensor, # any tensor; a DTensor is spread
+              )->torch.Tensor: # shares its memory
     "What this process holds of a tensor; all of it, where it is not spread"
     return x.to_local() if is_spread_tensor(x) else x
 

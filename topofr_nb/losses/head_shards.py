@@ -22,7 +22,8 @@ from .partial_fc import PartialFC
 FORMAT = 'topofr_nb.partial_fc.1'
 _NAME = re.compile(r'head\.(\d+)\.(\d+)-of-(\d+)\.safetensors')
 
-def shard_sets(folder:str|Path)->dict[int, list[Path]]: # step -> files in the order of their ranks; steps rising
+def shard_sets(folder:str|Path, # place of the shards; other files there do no harm
+              )->dict[int, list[Path]]: # step -> files in the order of their ranks; steps rising
     "The sets of shards in a folder that are complete"
     found = {}
     for path in sorted(Path(folder).glob('head.*.safetensors')):

@@ -110,7 +110,8 @@ def buckets(tensors:list,          # of one device
 
 # %% ../../nbs/40_losses/22_row_sgd.ipynb #cb07187b
 @torch.no_grad()
-def average_gradients(parameters): # of the whole model, in the same order everywhere
+def average_gradients(parameters, # weights of the whole model, in the same order everywhere
+                     ):
     "Average the gradients of what all processes hold; a shard keeps its own"
     processes = world()[1]
     if processes == 1: return

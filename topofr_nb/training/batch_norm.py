@@ -46,7 +46,8 @@ class BatchNorm2d(_Together, nn.BatchNorm2d): "Over all processes"
 # %% ../../nbs/60_training/17_batch_norm.ipynb #4f620dfa
 TOGETHER = {nn.BatchNorm1d: BatchNorm1d, nn.BatchNorm2d: BatchNorm2d}
 
-def sync_batch_norm(network:nn.Module)->nn.Module: # the same module
+def sync_batch_norm(network:nn.Module, # network of any depth; its batch norms change their class
+                   )->nn.Module:       # the same module
     "Let every batch norm of a network see the rows of all processes; names, weights and statistics stay"
     for layer in network.modules():
         if type(layer) in TOGETHER: layer.__class__ = TOGETHER[type(layer)]

@@ -18,7 +18,8 @@ from torch.utils.checkpoint import checkpoint
 from .recipe import Recipe
 
 # %% ../../nbs/60_training/17_cheaper.ipynb #c3029e20
-def blocks_of(backbone:nn.Module)->dict[str, nn.Module]: # name -> block
+def blocks_of(backbone:nn.Module,     # network with its blocks in `Sequential` or `ModuleList`
+             )->dict[str, nn.Module]: # name -> block
     "The repeated parts of a network"
     found = {}
     for name, group in backbone.named_modules():

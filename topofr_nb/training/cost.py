@@ -80,7 +80,8 @@ def memory(setting:Setting,    # sizes of the training; `batch` is that of one p
 # %% ../../nbs/60_training/80_cost.ipynb #d2e11163
 SOFTMAX_NUMBERS = 5 # a sample: target, maximum and sum of the others, and their gradients
 
-def traffic(setting:Setting)->dict[str, float]: # bytes that each process sends in a step
+def traffic(setting:Setting,    # sizes of the training; `batch` is that of one process
+           )->dict[str, float]: # bytes that each process sends in a step
     "Bytes on the wire, of a ring"
     s = setting
     with torch.device('meta'): net = create_backbone(s.backbone, s.embedding_size, s.image_size)

@@ -111,7 +111,8 @@ def load_model(scoring:Scoring,                # request; the checkpoint and the
     return model, None
 
 # %% ../../nbs/60_training/50_evaluate.ipynb #87f3ebdb
-def network_sentence(scoring:Scoring)->str: # Markdown
+def network_sentence(scoring:Scoring, # request; its file is opened
+                    )->str:           # Markdown
     "What is scored: the run it was trained in, or what an .onnx file tells about itself"
     model, recipe = load_model(scoring)
     if recipe: return f'`{recipe.backbone}` trained by `{recipe.method}`, images of {recipe.image_size} px.'

@@ -18,7 +18,8 @@ from .recipe import Recipe
 ALL = 'all but head'
 UNTIL = 'until '
 
-def parts(backbone:nn.Module)->list[str]: # e.g. conv1, bn1, prelu, layer1, ...
+def parts(backbone:nn.Module, # network as `create_backbone` makes it
+         )->list[str]:        # e.g. conv1, bn1, prelu, layer1, ...
     "The parts of a backbone that have parameters, in order"
     return [name for name, part in backbone.named_children() if any(True for _ in part.parameters())]
 

@@ -104,7 +104,8 @@ class Slurm:
 # %% ../../nbs/60_training/70_grid.ipynb #61b005b2
 SIGNS = dict(waits='·', runs='…', found='✓ found', finished='✓', failed='✗')
 
-def progress_of(folder:str)->str: # e.g. "step 120"; '' where there is no log yet
+def progress_of(folder:str, # folder of a run; '' where none is known yet
+               )->str:      # e.g. "step 120"; '' where there is no log yet
     "How far a run has come"
     rows = read_metrics(Path(folder)/'metrics.jsonl') if folder else []
     return f'step {rows[-1]["step"] + 1}' if rows else ''

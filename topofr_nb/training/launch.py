@@ -19,7 +19,8 @@ from .runs import Run, tell
 from .watch import NothingLearned, Stopped
 
 # %% ../../nbs/60_training/38_launch.ipynb #2a64758b
-def arguments_of(recipe:Recipe)->list[str]: # e.g. ["--backbone", "r50"]
+def arguments_of(recipe:Recipe, # source of the fields that differ from their defaults
+                )->list[str]:   # e.g. ["--backbone", "r50"]
     "A recipe as options of `python -m topofr_nb.training`"
     given = [(field.name, getattr(recipe, field.name)) for field in dataclasses.fields(recipe)
              if getattr(recipe, field.name) != field.default]
@@ -67,7 +68,8 @@ def said_of_run(line:str, # text that torchrun or a process wrote to standard er
     return not _OWN_WORDS.match(line)
 
 # %% ../../nbs/60_training/38_launch.ipynb #7ceb6768
-def told_error(lines:list[str])->Exception|None: # None where no line tells an error
+def told_error(lines:list[str],  # lines of standard error, "ValueError: ..." among them
+              )->Exception|None: # None where no line tells an error
     "The error that process 0 told last"
     for line in reversed(lines):
         kind, _, sentence = line.partition(': ')

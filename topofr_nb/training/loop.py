@@ -300,7 +300,8 @@ def _cut_log(job):
     _announce(job)
 
 # %% ../../nbs/60_training/40_loop.ipynb #013f231e
-def held_checkpoint(run:Run)->Checkpoint|None: # None where there is none
+def held_checkpoint(run:Run, # run whose folder is looked into, in all processes at once
+                   )->Checkpoint|None: # None where there is none
     "The newest whole checkpoint of a run; of several processes the first chooses it"
     def newest():
         there = run.checkpoint.exists() or previous_path(run.checkpoint).exists()
@@ -411,7 +412,8 @@ class Log:
     def __exit__(self, *_): self.file.close(); self.bar.close()
 
 # %% ../../nbs/60_training/40_loop.ipynb #303ce288
-def known_skips(job:Job)->list: # (image, why)
+def known_skips(job:Job, # run about to train; skipped.txt and the first reading tell
+               )->dict:  # number of the image -> why
     "Images that are known to be unreadable, marked in the training set"
     path, faces = job.run.folder/'skipped.txt', job.plan.faces
     lines = [line.split('\t', 1) for line in path.read_text().splitlines()] if path.exists() else []

@@ -26,7 +26,8 @@ from .reading import BadImage
 from .watch import NonFiniteLoss, Signals
 
 # %% ../../nbs/60_training/36_processes.ipynb #8047e5b6
-def local_device(name:str='auto')->torch.device: # as in a recipe
+def local_device(name:str='auto', # field `device` of a recipe; "cuda:1" is taken as it is
+                )->torch.device:
     "The device of this process: with several on a machine, each has a GPU of its own"
     device = pick_device(name)
     if device.type != 'cuda' or device.index is not None or 'LOCAL_RANK' not in os.environ: return device
@@ -160,7 +161,8 @@ def lost_processes()->list[int]: # ranks; [0] also where the meeting place itsel
     return [rank for rank, (a, b) in enumerate(zip(before, after)) if a == b]
 
 # %% ../../nbs/60_training/36_processes.ipynb #aded7014
-def lost_sentence(lost:list[int])->str: # from `lost_processes`, not empty
+def lost_sentence(lost:list[int], # ranks from `lost_processes`, at least one
+                 )->str:
     "Who is gone, and what to do"
     names = f'process {lost[0]} is' if len(lost) == 1 else f'processes {", ".join(map(str, lost))} are'
     return (f'{names} gone: nothing was heard for {GRACE:g} s. Run this again to go on from the last checkpoint '
@@ -182,7 +184,8 @@ def naming_lost():
         raise LostProcess(lost_sentence(lost)) from None
 
 # %% ../../nbs/60_training/36_processes.ipynb #c67f7e68
-def gather_texts(text:str)->list[str]: # by rank
+def gather_texts(text:str,    # words of this process, of any length
+                )->list[str]: # by rank
     "A text from each process; waits for the slowest"
     processes = world()[1]
     if processes == 1: return [text]
@@ -219,7 +222,8 @@ TOLD = {kind.__name__: kind for kind in (BadImage, InUse, NonFiniteLoss, NonFini
 def _kind(error): return next((kind.__name__ for kind in type(error).__mro__ if kind.__name__ in TOLD), 'RuntimeError')
 
 # %% ../../nbs/60_training/36_processes.ipynb #8a8a175e
-def share_error(error:Exception|None): # of this process
+def share_error(error:Exception|None, # error of this process; None: it has none
+               ):
     "Raise where any process has an error: in process 0 the first one, in the others `Elsewhere`"
     said = gather_texts('' if error is None else f'{_kind(error)}\n{error}')
     if not any(said): return

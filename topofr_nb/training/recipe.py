@@ -360,7 +360,8 @@ def _codes():
     return 'pixels', 'TOPOFR_CLIP_WEIGHTS names no CLIP weights'
 
 # %% ../../nbs/60_training/10_recipe.ipynb #0ae59935
-def method_defaults(recipe:Recipe)->dict: # field -> (value, reason)
+def method_defaults(recipe:Recipe, # open or resolved; method and backbone count
+                   )->dict:        # field -> (value, reason)
     "Open numbers of the method"
     method = METHODS[recipe.method]
     usual = MARGINS[METHODS[recipe.method].margin].m

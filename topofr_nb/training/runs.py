@@ -47,7 +47,8 @@ class Run:
     def verification(self)->dict: return dict(np.load(self.folder/'verification.npz'))
 
 # %% ../../nbs/60_training/30_runs.ipynb #9485c8ff
-def why_unfinished(run:Run)->str: # '' for a finished run
+def why_unfinished(run:Run, # run whose folder may lack files
+                  )->str:   # '' for a finished run
     "Why a run is not finished"
     if not (run.folder/'scores.json').exists(): return 'it has no scores yet'
     if not run.checkpoint.exists(): return 'its checkpoint is gone'

@@ -84,7 +84,8 @@ def synthetic_faces(recipe:Recipe # resolved, or anything with its sizes
     return LongTail(faces, recipe.minority)
 
 # %% ../../nbs/60_training/25_sources.ipynb #3c940ff5
-def known_names(dataset:Dataset)->list[str]|None: # by label
+def known_names(dataset:Dataset,  # training set, with or without `.names`
+               )->list[str]|None: # by label
     "Names of the people of a training set; None where they have numbers only"
     names = getattr(dataset, 'names', None)
     return None if names is None or getattr(dataset, 'numbered', False) else list(names)

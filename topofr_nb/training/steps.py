@@ -380,7 +380,8 @@ def training_step(model:nn.ModuleDict,     # "backbone" and "head"
                          margin=math.nan if margin is None else margin.m)
 
 # %% ../../nbs/60_training/20_steps.ipynb #c358dec1
-def untrained_loss(head:nn.Module)->float|None: # None for heads without class weights
+def untrained_loss(head:nn.Module, # head from `make_head`
+                  )->float|None:   # None for heads without class weights
     "Loss of a network that knows nothing: all cosines are 0"
     if not isinstance(head, (MarginHead, PartialFC)): return None
     others = max(round(getattr(head, 'sample_rate', 1.)*head.num_classes), 2)

@@ -31,7 +31,8 @@ def is_torch_file(path:str|Path, # file that exists
     return start[:4] == b'PK\x03\x04' or start[:2] == b'\x80\x02' and start[8:] != b'{'
 
 # %% ../../nbs/60_training/11_weights.ipynb #8478bced
-def read_torch_file(path:str|Path): # content of the file, usually a dict
+def read_torch_file(path:str|Path, # .pth, .pt or .ckpt that exists
+                   ):              # content of the file, usually a dict
     "The content of a `.pth` file, tensors and plain containers alone"
     try: return torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
@@ -55,7 +56,8 @@ def is_published(path:str|Path, # any path; a missing file or a folder is not on
     except SafetensorError: return False
 
 # %% ../../nbs/60_training/11_weights.ipynb #37ce2412
-def read_weights(path:str|Path): # content of the file, usually a dict
+def read_weights(path:str|Path, # .pth or .safetensors, by its first bytes
+                ):              # content of the file, usually a dict
     "What a `.pth` or `.safetensors` holds; a ValueError names the file"
     path = Path(path)
     if path.suffix == '.onnx' or file_kind(path) == 'an ONNX graph':
@@ -177,13 +179,15 @@ class Shape(NamedTuple):
 
 # %% ../../nbs/60_training/11_weights.ipynb #b64cc925
 @cache
-def expected_shapes(shape:Shape)->dict: # name of a tensor -> its shape
+def expected_shapes(shape:Shape, # name and sizes of a network
+                   )->dict:      # name of a tensor -> its shape
     "What a network's state_dict looks like; counters of batch norm aside"
     with torch.device('meta'): state = create_backbone(*shape).state_dict()
     return {name: tuple(tensor.shape) for name, tensor in state.items() if not name.endswith('num_batches_tracked')}
 
 # %% ../../nbs/60_training/11_weights.ipynb #53df017e
-def found_shapes(state:dict)->dict: # name of a tensor -> its shape
+def found_shapes(state:dict, # name -> tensor
+                )->dict:     # name of a tensor -> its shape
     "What a state_dict looks like; counters of batch norm aside"
     return {name: tuple(tensor.shape) for name, tensor in state.items() if not name.endswith('num_batches_tracked')}
 

@@ -31,7 +31,8 @@ ALL_PAIRS = ('syn_all_pairs', 'all_pairs')
 PROTOCOLS = (*PAIRS, *FOLDERS, *TWINS, *ALL_PAIRS)
 
 # %% ../../../nbs/10_data/40_protocols/50_formats.ipynb #64ea93a8
-def recognise_protocol(path:str|Path)->str: # "pairs", or one of FOLDERS
+def recognise_protocol(path:str|Path, # pair list, .bin, or folder of a protocol
+                      )->str:         # "pairs", or one of FOLDERS
     "What can be scored at a path; FileNotFoundError or ValueError when nothing is recognised"
     path = Path(path)
     if not path.exists():

@@ -124,7 +124,8 @@ TWINS = {
     'syn_kface':  Twin('K-FACE', 'accessory, light, expression, pose', 'people', 16, 30, _write_kface)}
 
 # %% ../../../nbs/10_data/40_protocols/45_twins.ipynb #5c8816d5
-def first_identity(name:str)->int: # first identity of the twin's band
+def first_identity(name:str, # key of TWINS
+                  )->int:    # first identity of the twin's band
     "Where the people of a twin begin; training begins at 0, the pairs of `synthetic_pairs` at 10^9"
     return BAND*(2 + list(TWINS).index(one_of('twin', name, TWINS)))
 
