@@ -276,6 +276,46 @@ def test_choose_pairs(server):
         shot(page, "pairs_both_wrong")
 
 
+patient = """
+const held = { controls: [{ kind: "slider", name: "x", label: "x", low: 0, high: 100, step: 1, value: 0 }],
+               values: { x: 0 }, picture: "<svg></svg>", status: "", frame: 0 };
+const listeners = [];
+const asked = window.asked = []; // values that a kernel was sent; it hears of a change alone
+const model = {
+  get: (name) => held[name],
+  set: (name, value) => { held[name] = value; },
+  on: (name, listener) => { if (name === "change:frame") listeners.push(listener); },
+  save_changes: () => { if (held.values.x !== asked.at(-1)) asked.push(held.values.x); },
+};
+window.answer = () => { held.frame += 1; listeners.forEach((listener) => listener()); };
+render({ model, el: document.body });
+"""
+
+
+def test_drag_that_comes_back():
+    "A drag that is back where it was when a slow kernel answers leaves nothing to wait for: the next move is sent"
+    script = (root / "web" / "element.js").read_text(encoding="utf-8") + (root / "web" / "explorer.js").read_text(encoding="utf-8")
+    with browser() as page:
+        page.set_content(f"<script type='module'>{script.replace('export default { render };', '')}{patient}</script>")
+        slider = page.locator("input[type=range]")
+        place = slider.bounding_box()
+
+        def to(part): page.mouse.move(place["x"] + part * place["width"], place["y"] + place["height"] / 2)
+        to(0.5)
+        page.mouse.down()
+        asked = page.evaluate("() => window.asked.length")
+        assert asked == 1, "the first move is under way"
+        for part in (0.6, 0.9, 0.5): to(part)
+        page.mouse.up()
+        page.evaluate("() => window.answer()")
+        assert page.evaluate("() => window.asked.length") == asked, "it is back: there is nothing to ask for"
+        to(0.25)
+        page.mouse.down()
+        page.mouse.up()
+        chosen = int(slider.input_value())
+        assert chosen < 40 and page.evaluate("() => window.asked.at(-1)") == chosen, "the next move is sent"
+
+
 def test_dark_theme(server):
     "Ink and paper follow JupyterLab's dark theme"
     _, address, token = server
