@@ -37,7 +37,12 @@ def read_column(path:str|Path,       # CSV with a header, a column "person" or "
         raise ValueError(f"{path} has the columns {', '.join(columns) or 'of no row'}. "
                          "Valid: one named 'person' or 'path', and others")
     one_of('column', column, [name for name in columns if name != key])
-    values = {row[key]: (row[column] or '').strip() for row in rows}
+    values = {}
+    for row in rows:
+        value = (row[column] or '').strip()
+        if values.setdefault(row[key], value) != value:
+            said = f'{path} has {values[row[key]]!r} and {value!r} for {key} {row[key]!r}'
+            raise ValueError(f'{said}. Valid: one {column} each')
     names = _keys(result, key)
     found = np.array([values.get(name, '') for name in names])
     if not (found != '').any():

@@ -162,10 +162,11 @@ def searcher(templates:torch.Tensor, # (n, d) of length 1
 # %% ../../nbs/50_evaluation/74_index.ipynb #50c6156e
 def who_features(index:Index,       # people to search, one or more
                  unit:torch.Tensor, # (q, d) of length 1
-                 k:int=5,           # candidates
+                 k:int=5,           # candidates, 1 or more
                 )->list[Answer]:
     "Who each direction shows, or nobody"
     if not len(index): raise ValueError('nobody is enrolled, so nobody can be found. Valid: enrol somebody first')
+    if k < 1: raise ValueError(f'k = {k} candidates leave nobody to name. Valid: 1 or more')
     if index._search is None: index._search = searcher(index.templates())
     scores, rows = index._search(unit.float(), min(k, len(index)))
     probability = index.verifier.threshold.probability

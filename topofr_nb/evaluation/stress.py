@@ -143,12 +143,14 @@ def stress_sheet(model:Callable,        # float (b, 3, h, w) in [-1, 1] -> (b, d
                  levels:dict|None=None, # stress -> its levels; None, or a stress not named: those of `STRESSES`
                 )->StressSheet:
     "Embed a folder again with each degradation, and compare with the clean pictures"
+    for name in stresses: one_of('stress', name, STRESSES)
+    for name in levels or {}: one_of('stress with levels', name, stresses)
     if threshold is None: threshold = tar_at_far(result.scores, result.pairs.same, [far])[0].threshold
     clean, points = unit_features(result.features).float(), {}
     first = stack_images(result.faces, [0])
     for name in stresses:
         points[name] = []
-        for level in (levels or {}).get(name, STRESSES[one_of('stress', name, STRESSES)].levels):
+        for level in (levels or {}).get(name, STRESSES[name].levels):
             harmless = level == STRESSES[name].levels[0] and degrade(first, name, level).equal(first)
             poor = clean if harmless else unit_features(embedder(model, _Degraded(result.faces, name, level))).float()
             points[name].append(_point(level, clean, poor, result.pairs, threshold, draws, seed))

@@ -373,6 +373,8 @@ def contact_sheet(done:Alignment # report of `align_folder`; the pages go into i
         text = text.replace('CARDS', '\n'.join(cards[start:start + PAGE]))
         with write_aside(path) as aside: aside.write_text(text, encoding='utf-8')
         pages.append(path)
+    for old in set(done.target.glob('contact_sheet_*.html')) - set(pages): # of an earlier, longer report
+        if old.stem.rpartition('_')[2].isdigit(): old.unlink()
     return pages
 
 # %% ../../nbs/75_own/20_align_folder.ipynb #c6012df7

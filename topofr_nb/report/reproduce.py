@@ -228,6 +228,11 @@ def _write_state(out, found, scale):
     for name, text in (('index.html', index_page(found, scale)), ('outcomes.json', listed)):
         with write_aside(out/name) as aside: aside.write_text(text, encoding='utf-8')
 
+def _left(outcomes, source):
+    "Outcomes of earlier calls, of notebooks that are still there"
+    here = {name: old for name, old in outcomes.items() if (source/name).is_file()}
+    return {name: replace(old, state='kept') if old.state == 'ran' else old for name, old in here.items()}
+
 def reproduce_all(scale:str,               # "smoke", "quick" or "laptop"
                   names:Sequence[Path]|None=None, # relative to `folder`; None: all
                   out_dir:str|Path|None=None,     # folder of the runs; None: runs/ of the checkout
@@ -240,7 +245,7 @@ def reproduce_all(scale:str,               # "smoke", "quick" or "laptop"
     home = runs_folder(out_dir).resolve()
     out, source = home/'reproduce'/one_of('scale', scale, SCALES), folder or project_root()/'nbs'/'80_reproduce'
     names = list(reproductions() if names is None else names)
-    known, start, tree = kept_outcomes(out), time.time(), tree_digest()
+    known, start, tree = _left(kept_outcomes(out), source), time.time(), tree_digest()
     for i, name in enumerate(names):
         left = None if seconds is None else max(0., seconds - (time.time() - start))
         book, old = json.loads((source/name).read_text(encoding='utf-8')), known.get(str(name))
