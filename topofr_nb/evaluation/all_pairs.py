@@ -115,13 +115,13 @@ def _tar(far, positives, highest, negatives):
     return TarAtFar(far, hits/len(positives), threshold, *binomial_interval(hits, len(positives)), True)
 
 # %% ../../nbs/50_evaluation/47_all_pairs.ipynb #d071c38d
-def tar_all_pairs(features:torch.Tensor,       # (n, d), any length
-                  labels:Sequence,             # (n,) integer person of each image
-                  fars:Sequence,               # targets, 0..1
-                  masked:Sequence|None=None,   # (n,) bool: compare masked images with unmasked ones only
-                  block:int=2048,              # rows and columns at a time
+def tar_all_pairs(features:torch.Tensor,         # (n, d), any length
+                  labels:Sequence,               # (n,) integer person of each image
+                  fars:Sequence,                 # targets, 0..1
+                  masked:Sequence|None=None,     # (n,) bool: compare masked images with unmasked ones only
+                  block:int=2048,                # rows and columns at a time
                   device:str|torch.device='cpu', # where to multiply
-                 )->list[TarAtFar]:
+                 )->list[TarAtFar]:              # TAR, threshold and interval at each FAR, in their order
     "TAR at each FAR over all pairs of a set (MFR-Ongoing), by the exact rule"
     features, labels, masked = _checked_faces(features, labels, masked)
     count, negatives = _pair_counts(labels, masked)

@@ -150,8 +150,8 @@ class IdentificationScores(Result):
         return found | dict(seconds=round(self.seconds, 2), doubt=self.doubt or None)
 
 # %% ../../nbs/50_evaluation/45_identification.ipynb #96ddf161
-def powers_of_ten(n:int, # 1 or more
-                 )->list[int]:
+def powers_of_ten(n:int # 1 or more
+                 )->list[int]: # ascending; n last
     "10, 100, ... below n, and n"
     return [10**e for e in range(1, 20) if 10**e < n] + [n]
 

@@ -163,7 +163,7 @@ def searcher(templates:torch.Tensor, # (n, d) of length 1
 def who_features(index:Index,       # people to search, one or more
                  unit:torch.Tensor, # (q, d) of length 1
                  k:int=5,           # candidates, 1 or more
-                )->list[Answer]:
+                )->list[Answer]:    # one for each row
     "Who each direction shows, or nobody"
     if not len(index): raise ValueError('nobody is enrolled, so nobody can be found. Valid: enrol somebody first')
     if k < 1: raise ValueError(f'k = {k} candidates leave nobody to name. Valid: 1 or more')

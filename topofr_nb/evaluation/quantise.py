@@ -116,7 +116,7 @@ def compare_exports(model:nn.Module,              # float (b, 3, s, s) in [-1, 1
                     image_size:int=112,           # height and width of the images, pixels
                     fmr:float=0.01,               # false match rate at which missed pairs are compared
                     embedder:Embedder=Embedder(), # batch size, flip, workers; on the CPU, as the network
-                   )->list[ExportScores]:
+                   )->list[ExportScores]:         # torch first, then float32, float16, int8
     "Export as float32, float16 and INT8; measure size, speed and recognition of each beside torch"
     folder = Path(folder)
     whole = export_onnx(model, folder/'float32.onnx', image_size)

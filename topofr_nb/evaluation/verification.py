@@ -89,11 +89,11 @@ def _insightface(positives, negatives, far):
 # %% ../../nbs/50_evaluation/20_verification.ipynb #c449161c
 TAR_RULES = {'exact': _exact, 'insightface': _insightface}
 
-def tar_at_far(scores:Sequence,     # (n,) similarity, higher is more alike
-               labels:Sequence,     # (n,) bool or 0/1, same person
-               fars:Sequence,       # targets, 0..1
-               rule:str='exact',    # "exact", or "insightface": the ROC at the nearest FPR
-              )->list[TarAtFar]:
+def tar_at_far(scores:Sequence,  # (n,) similarity, higher is more alike
+               labels:Sequence,  # (n,) bool or 0/1, same person
+               fars:Sequence,    # targets, 0..1
+               rule:str='exact', # "exact", or "insightface": the ROC at the nearest FPR
+              )->list[TarAtFar]: # TAR, threshold and interval at each FAR, in their order
     "TAR at each FAR with its interval; float32 scores are sorted as they are"
     find = TAR_RULES[one_of('rule', rule, TAR_RULES)]
     scores, same = _scored_pairs(scores, labels)

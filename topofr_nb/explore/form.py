@@ -32,8 +32,8 @@ class Line:
     at: int    # line number from 0
 
 # %% ../../nbs/85_explore/95_form.ipynb #8620e537
-def lines_of(cell:str # text of a parameters cell
-            )->list[Line]:
+def lines_of(cell:str      # text of a parameters cell
+            )->list[Line]: # names in their order; lines that assign no literal are left out
     "What a form can offer of a cell"
     rows, found = cell.splitlines(), []
     for node in ast.parse(cell).body:
@@ -63,7 +63,7 @@ def rewritten(cell:str,    # text of a parameters cell
 # %% ../../nbs/85_explore/95_form.ipynb #4d884eba
 def from_text(text:str,    # typed by a person
               kinds:tuple, # types of the parameter, from `kinds_of`
-             ):
+             ):            # None for an empty text where that is a kind; a literal; otherwise the text
     "The value that is meant"
     text = text.strip()
     if text in ('', 'None') and type(None) in kinds: return None

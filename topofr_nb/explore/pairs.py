@@ -25,7 +25,7 @@ from .widget import Explorer, choice, slider
 # %% ../../nbs/85_explore/80_pairs_explorer.ipynb #b1807c21
 def best_threshold(scores:np.ndarray, # (n,) cosines
                    same:np.ndarray,   # (n,) bool
-                  )->float:
+                  )->float:           # cosine; pairs at or above it count as one person
     "The threshold with the fewest wrong decisions on these pairs, in the middle between two scores"
     order = np.argsort(scores, kind='stable')
     ordered = scores[order]

@@ -32,7 +32,7 @@ def slider(name:str,    # of the drawing function's argument
            high:float,  # right end
            value:float, # at the start
            step:float,  # of one key press
-          )->dict:
+          )->dict:      # control for `Explorer`
     "A number between two ends"
     if not (low <= value <= high and step > 0):
         raise ValueError(f'slider {name!r}: value {value} and step {step} do not fit {low}..{high}; '
@@ -44,7 +44,7 @@ def choice(name:str,            # name of the drawing function's argument
            label:str,           # text for people
            options:list[str],   # names that can be chosen
            value:str|None=None, # at the start; default: the first
-          )->dict:
+          )->dict:              # control for `Explorer`
     "One of several names"
     start = one_of(label, value or options[0], options)
     return dict(kind='choice', name=name, label=label, options=list(options), value=start)
@@ -53,14 +53,14 @@ def choice(name:str,            # name of the drawing function's argument
 def toggle(name:str,         # name of the drawing function's argument
            label:str,        # text for people
            value:bool=False, # state at the start
-          )->dict:
+          )->dict:           # control for `Explorer`
     "On or off"
     return dict(kind='toggle', name=name, label=label, value=value)
 
 # %% ../../nbs/85_explore/06_widget.ipynb #121b1756
 def kept(name:str, # name of the drawing function's argument
          value,    # anything that JSON can hold, at the start
-        )->dict:
+        )->dict:   # control for `Explorer`, without a place on the page
     "A value that no control moves: clicks on the picture do, through `act`"
     return dict(kind='kept', name=name, value=value)
 
@@ -118,11 +118,11 @@ def frame_key(values:dict # control or kept value -> what it is set to
 # %% ../../nbs/85_explore/06_widget.ipynb #f0ca1881
 AHEAD = (1, 2, -1, 3, 4, -2) # steps from where a slider stands, along its last direction
 
-def steps_ahead(spec:dict,  # from `slider`
-                value:float, # where it stands
-                high:float,  # its end as the other values are
-                way:int,     # 1 where it last went up, -1 down
-               )->list[float]:
+def steps_ahead(spec:dict,     # from `slider`
+                value:float,   # where it stands
+                high:float,    # its end as the other values are
+                way:int,       # 1 where it last went up, -1 down
+               )->list[float]: # values within the ends, up to six
     "Values that the next keys lead to, the likeliest first"
     low, step = spec['low'], spec['step']
     at = round((value - low)/step)

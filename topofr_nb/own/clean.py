@@ -62,8 +62,8 @@ def find_copies(images,                          # n aligned images
 # %% ../../nbs/75_own/40_clean.ipynb #cb28aa92
 ROUNDS = 5 # at most; two or three are usual
 
-def suspicion_limit(suspicion, # (n,) other minus own; NaN is ignored
-                   )->float:
+def suspicion_limit(suspicion # (n,) other minus own; NaN is ignored
+                   )->float:  # 0 or more; 0 without a number
     "Suspicion above which an image stands out from those that fit: three spreads of the lower half above the median"
     values = np.asarray(suspicion, dtype=np.float64)
     values = values[np.isfinite(values)]

@@ -16,9 +16,9 @@ from .ledger import Ledger, ensure
 from ..training.recipe import Recipe, make_recipe
 
 # %% ../../nbs/70_report/14_command.ipynb #8e43b05e
-def read_recipes(path:str|Path, # JSON lines, each the fields of a recipe
-                 **place,       # fields that all share: out_dir, workers, ...
-                )->list[Recipe]:
+def read_recipes(path:str|Path,  # JSON lines, each the fields of a recipe
+                 **place,        # fields that all share: out_dir, workers, ...
+                )->list[Recipe]: # in the order of the lines
     "Checked recipes of a file"
     found = []
     for number, line in enumerate(Path(path).read_text().splitlines(), 1):
@@ -30,7 +30,7 @@ def read_recipes(path:str|Path, # JSON lines, each the fields of a recipe
 
 # %% ../../nbs/70_report/14_command.ipynb #02a434b3
 def numbers(text:str # numbers and ranges "low-high" with both ends, divided by commas
-           )->tuple[int, ...]:
+           )->tuple[int, ...]: # in the order given
     'Whole numbers from "3,5" or "3-9"'
     found = []
     for part in text.split(','):

@@ -38,7 +38,7 @@ def student_interval(values # numbers, one a trial
 
 # %% ../../nbs/70_report/15_claims.ipynb #bc711629
 def decimals(error:float # half-width of an interval, or a standard deviation
-            )->int:
+            )->int:      # 2 for an error that is 0 or not finite
     "Decimals that a number with this error supports; below 0 where tens, hundreds, ... are noise"
     if not (math.isfinite(error) and error > 0): return 2
     place = math.floor(math.log10(error))

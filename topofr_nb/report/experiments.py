@@ -442,7 +442,7 @@ def known_variants(name:str # key of EXPERIMENTS
 IMAGES_PER_SECOND = 500 # of `tiny` at 48 px on one core
 
 def estimated_hours(experiment:Experiment # variants and seeds
-                   )->float:
+                   )->float:              # NaN where the number of images is not in the recipe
     "Core-hours of a whole grid of `tiny`, roughly; not a number where the data's size is not in the recipe"
     total = 0.
     for _, _, recipe in experiment.cells():

@@ -34,7 +34,7 @@ class TwoLevel(NamedTuple):
 
 # %% ../../nbs/70_report/11_intervals.ipynb #4590b65f
 def people_variance(draws:np.ndarray # (n, b) difference of each seed in each draw of people
-                   )->float:
+                   )->float:         # squared unit of the differences
     "Variance of what people do to all seeds alike"
     if len(draws) == 1: return float(draws.var(ddof=1))
     together = np.cov(draws)

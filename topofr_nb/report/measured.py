@@ -58,7 +58,7 @@ def structure(network:Callable,      # float (b, 3, h, w) in -1..1 -> (b, d)
               batches:dict,          # "train", "unseen" -> list of uint8 batches
               device='cpu',          # where the network is
               bottleneck:bool=False, # also the bottleneck distance, which is slow
-             )->dict[str, float]:
+             )->dict[str, float]:    # <set>_raw and <set>_scaled of both sets, and gap_scaled
     "Discrepancies of a network, means over batches, and how far unseen people are above those trained on"
     found = {}
     for name, images in batches.items():
@@ -124,8 +124,8 @@ def _scored_weights(run, images, labels):
             if len(labels[part]) > 3: found.append(sample_weights(*evidence(), recipe, i))
     return torch.cat(found)
 
-def measure_sds(run:Run, # on spoiled faces
-               )->dict[str, float]:
+def measure_sds(run:Run # on spoiled faces
+               )->dict[str, float]: # mean of each kind, and <kind>_minus_clean
     "Mean structure damage score of clean, degraded and mislabelled training images, by the network at the end"
     faces = open_training_data(run.recipe).load(False)
     if not isinstance(faces.dataset, SpoiledFaces):
@@ -138,14 +138,14 @@ def measure_sds(run:Run, # on spoiled faces
 
 # %% ../../nbs/70_report/08_measured.ipynb #1f2da1c6
 def mean_cosine(centres:torch.Tensor # (k, d)
-               )->float:
+               )->float:             # -1..1
     "Mean cosine between two of the centres"
     unit, n = unit_features(centres).double(), len(centres)
     return float((unit.sum(0).square().sum() - n)/(n*(n - 1)))
 
 # %% ../../nbs/70_report/08_measured.ipynb #3c2d422f
-def measure_centres(run:Run, # with a minority
-                   )->dict[str, float]:
+def measure_centres(run:Run # with a minority
+                   )->dict[str, float]: # minority_cosine and majority_cosine, -1..1
     "Mean cosine among the centres of people with two images, and among the others"
     tail = open_training_data(run.recipe).dataset
     if not getattr(tail, 'first', 0) < tail.num_classes: raise ValueError(f'{run.folder.name} has no minority')

@@ -49,8 +49,8 @@ def chosen_images(labels:Sequence[int], # person of each image
 # %% ../../nbs/70_report/49_overfitting.ipynb #986637eb
 FAR = 0.01 # of the rates; 1,200 images make 700,000 negative pairs
 
-def two_gaps(run:Run, # finished
-            )->dict[str, float]:
+def two_gaps(run:Run # finished
+            )->dict[str, float]: # both sides, h0_gap and fit_gap: unseen minus trained, TAR of trained minus unseen
     "Discrepancy and TAR of a run on people it was trained on and on others"
     recipe, device = run.recipe, pick_device(run.recipe.device)
     trained = open_training_data(recipe).dataset
@@ -77,9 +77,9 @@ def family(recipe # Recipe of a run
     return f'{where}{people}, batch {recipe.batch_size}, {long}{spoiled}'
 
 # %% ../../nbs/70_report/49_overfitting.ipynb #d0ccc418
-def finished_runs(ledger:Ledger|None=None,   # None: that of the checkout
+def finished_runs(ledger:Ledger|None=None,    # None: that of the checkout
                   out_dir:str|Path|None=None, # folder of the runs; None: runs/ of the checkout
-                 )->Iterable[Run]:
+                 )->Iterable[Run]:            # one after another, their scores not read
     "Runs that have a row in the ledger and their checkpoint here"
     for row in (ledger or Ledger()).rows().values():
         folder = runs_folder(out_dir)/row.run

@@ -27,8 +27,8 @@ from .ledger import Ledger
 SCALES = dict(smoke='smoke', quick='laptop', laptop='stored') # asked for -> the notebooks' parameter
 CELL_SECONDS = dict(smoke=300, quick=None, laptop=600)        # of one cell; None: no limit
 
-def reproductions(only:str='', # part of a path, such as "unpg/"
-                 )->list[Path]:
+def reproductions(only:str=''   # part of a path, such as "unpg/"
+                 )->list[Path]: # sorted
     "The notebooks, relative to nbs/80_reproduce"
     folder = project_root()/'nbs'/'80_reproduce'
     books = sorted(path for path in folder.rglob('*.ipynb') if '.ipynb_checkpoints' not in path.parts)
@@ -39,8 +39,8 @@ def reproductions(only:str='', # part of a path, such as "unpg/"
     return chosen
 
 # %% ../../nbs/70_report/47_reproduce.ipynb #137cb37b
-def parameters_of(book:dict # a notebook
-                 )->list[str]:
+def parameters_of(book:dict    # a notebook
+                 )->list[str]: # none without such a cell
     "Names in its parameters cell"
     sources = [''.join(cell['source']) for cell in book['cells'] if cell['cell_type'] == 'code']
     return next((assigned(source) for source in sources if source.startswith(MARK)), [])
@@ -233,14 +233,14 @@ def _left(outcomes, source):
     here = {name: old for name, old in outcomes.items() if (source/name).is_file()}
     return {name: replace(old, state='kept') if old.state == 'ran' else old for name, old in here.items()}
 
-def reproduce_all(scale:str,               # "smoke", "quick" or "laptop"
+def reproduce_all(scale:str,                      # "smoke", "quick" or "laptop"
                   names:Sequence[Path]|None=None, # relative to `folder`; None: all
                   out_dir:str|Path|None=None,     # folder of the runs; None: runs/ of the checkout
-                  seconds:float|None=None, # after which no new run starts; None: no limit
-                  again:bool=False,        # run what has not changed, too
-                  told:Callable=print,     # takes a sentence about each notebook
-                  folder:Path|None=None,   # of the notebooks; None: nbs/80_reproduce
-                 )->list[Outcome]:
+                  seconds:float|None=None,        # after which no new run starts; None: no limit
+                  again:bool=False,               # run what has not changed, too
+                  told:Callable=print,            # takes a sentence about each notebook
+                  folder:Path|None=None,          # of the notebooks; None: nbs/80_reproduce
+                 )->list[Outcome]:                # in the order of the names
     "Every reproduction notebook, one after another; a failed one does not stop the others"
     home = runs_folder(out_dir).resolve()
     out, source = home/'reproduce'/one_of('scale', scale, SCALES), folder or project_root()/'nbs'/'80_reproduce'

@@ -97,7 +97,7 @@ def parse_gate(text:str # such as "loss < 1"
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #96bff1cf
 def read_claims(path:str|Path|None=None # CSV with the fields of a Claim; None: data/claims.csv of the checkout
-               )->list[Claim]:
+               )->list[Claim]:          # in the order of the file
     "All claims; ValueError that names the line of the first that is none"
     path = Path(path or project_root()/'data'/'claims.csv')
     with path.open(newline='', encoding='utf-8-sig', errors='replace') as file:
@@ -205,7 +205,7 @@ def decide(found:TwoLevel, # mean difference with its interval
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #fc5c3f54
 def holm(values:Sequence[float] # p values; NaN stays
-        )->np.ndarray:
+        )->np.ndarray:          # (n,) 0..1, as they were given or larger
     "P values corrected for looking at all of them (Holm 1979), also at those that are not known yet"
     p = np.asarray(values, dtype=float)
     order = [i for i in np.argsort(p) if not math.isnan(p[i])]
@@ -385,7 +385,7 @@ def paper_findings(judgements:Sequence[Judgement], # claims with their verdicts,
 ASSUMED = 2. # deviation between seeds, in points, as long as none is measured
 
 def design_sentences(judgements:Sequence[Judgement] # of an experiment
-                    )->list[str]:
+                    )->list[str]: # one for each claim that is measured, one for a regime without any
     "What each grid can find: from the deviations that were measured, otherwise from an assumed one"
     found = []
     for regime in dict.fromkeys(x.regime for x in judgements):

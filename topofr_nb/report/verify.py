@@ -159,13 +159,13 @@ def verify_row(row:Row,       # run that is trained again
     return compare_rows(row, now, equal, ledger.rows().values())
 
 # %% ../../nbs/70_report/17_verify.ipynb #9fc24f7f
-def verify_results(count:int=3,               # rows that are drawn
-                   ledger:Ledger|None=None,   # None: that of the checkout
-                   seed:int|None=None,        # of the lot; None: another one each time
-                   seconds:float=math.inf,    # only rows whose training took up to this long
-                   told=print,                # takes a sentence about each row
-                   **place,                   # cache
-                  )->list[Verified]:
+def verify_results(count:int=3,             # rows that are drawn
+                   ledger:Ledger|None=None, # None: that of the checkout
+                   seed:int|None=None,      # of the lot; None: another one each time
+                   seconds:float=math.inf,  # only rows whose training took up to this long
+                   told=print,              # takes a sentence about each row
+                   **place,                 # cache
+                  )->list[Verified]:        # in the order drawn
     "Draw rows, train them again, compare"
     ledger = ledger or Ledger()
     rows = [row for row in ledger.rows().values() if row.seconds <= seconds]
