@@ -288,6 +288,10 @@ def _forget(run):
     for pattern in OWN_FILES:
         for path in run.folder.glob(pattern): path.unlink()
 
+def _restarted():
+    "Whether torchrun has started the processes of this run before"
+    return agree(int(os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)))[0] > 0
+
 # %% ../../nbs/60_training/40_loop.ipynb #4e633e69
 def _cut_log(job):
     "The log up to where the run goes on; note the start"
@@ -332,7 +336,8 @@ def resume(job:Job, # new run, from `new_job`; changed in place, in all processe
           ):
     "Go on from the run's checkpoint, where there is one"
     run = job.run
-    if not job.recipe.resume: all_or_none(lambda: _forget(run) if _first() else None)
+    anew = not job.recipe.resume and not _restarted()
+    if anew: all_or_none(lambda: _forget(run) if _first() else None)
     held = held_checkpoint(run)
     all_or_none(lambda: _check_code(run, held.step if held else 0) if _first() else None)
     if held: job.first = job.saved = all_or_none(lambda: _take_over(job, held))
@@ -707,12 +712,18 @@ def _told_once():
         raise Elsewhere(getattr(error, 'code', 1)) from None
 
 # %% ../../nbs/60_training/40_loop.ipynb #3c42f9ab
-def _by_torchrun(recipe, progress, listener):
+def _by_torchrun(recipe, progress, checkpoint_seconds, listener):
     "Start the processes that a recipe asks for, and follow them"
     plan = recipe if isinstance(recipe, Plan) else prepare(recipe, progress)
-    if plan.run.recipe.resume and plan.run.finished: _say_of_finished(plan.run)
-    else: train_processes(plan.run, progress, listener, plan.steps)
-    return plan.run
+    run, asked = plan.run, plan.run.recipe
+    if asked.resume and run.finished:
+        _say_of_finished(run)
+        return run
+    if not asked.resume: # or the old log would be followed
+        with _locked(run.folder): _forget(run)
+    if checkpoint_seconds is not None: asked = dataclasses.replace(asked, checkpoint_seconds=float(checkpoint_seconds))
+    train_processes(dataclasses.replace(run, recipe=asked), progress, listener, plan.steps)
+    return run
 
 # %% ../../nbs/60_training/40_loop.ipynb #33746649
 def train(recipe:Recipe|Plan,  # from `make_recipe`, or already prepared
@@ -728,6 +739,6 @@ def train(recipe:Recipe|Plan,  # from `make_recipe`, or already prepared
     """
     asked = recipe.run.recipe if isinstance(recipe, Plan) else recipe
     if asked.processes > 1 and max(world()[1], started_processes()) == 1:
-        return _by_torchrun(recipe, progress, listener)
+        return _by_torchrun(recipe, progress, checkpoint_seconds, listener)
     with joined(local_device(asked.device), asked.read_timeout + 60), _told_once():
         return _run(recipe, progress, checkpoint_seconds, listener)
