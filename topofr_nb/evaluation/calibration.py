@@ -150,8 +150,8 @@ def held_out_error(scores:Sequence,   # (m,) cosines
                    pairs:PeoplePairs, # people on the two images of each pair
                    kind:str='platt',  # "platt" or "isotonic"
                    prior:float=0.5,   # share of comparisons of one person
-                   folds:int=5,       # of people
-                   draws:int=100,     # of the bootstrap
+                   folds:int=5,       # folds of people
+                   draws:int=100,     # draws of the bootstrap
                    seed:int=0,        # whole number; the same one gives the same folds and draws
                   )->HeldOut:
     "How well a calibration holds for people whom it has not seen"
@@ -174,7 +174,7 @@ def held_out_error(scores:Sequence,   # (m,) cosines
     return HeldOut(kind, probability, same, weights, people, found, min(float(low), found), float(high), brier)
 
 # %% ../../nbs/50_evaluation/56_calibration.ipynb #f96f1bec
-def show_reliability(held:dict[str, HeldOut],    # by the name of the line
+def show_reliability(held:dict[str, HeldOut],    # calibrations by the name of the line
                      title:str='Said, and true', # text above the axes
                     )->Figure:
     "Share of true matches against the probability that was given, on people held out"

@@ -31,7 +31,7 @@ def mcnemar(right_a:Sequence, # (n,) bool, decided rightly by A
 # %% ../../nbs/50_evaluation/50_compare.ipynb #a40c3ab6
 def times_drawn(count:int,               # pairs, or people
                 draws:int,               # bootstrap samples
-                rng:np.random.Generator, # of the draws
+                rng:np.random.Generator, # generator of the draws
                )->np.ndarray:            # (draws, count) how often each is drawn
     "As many as there are, with replacement, draw by draw: behind every interval over pairs or people"
     return rng.multinomial(count, np.full(count, 1/count), size=draws)
@@ -172,10 +172,10 @@ def compare_pairs(scores_a:Sequence,         # (n,) scores of the first model; c
                   statistic:str='accuracy',  # "accuracy" (insightface's rule), or TAR at a FAR: "tar@1e-3"
                   resamples:int=2000,        # draws of the bootstrap
                   people:Sequence|None=None, # (n, 2) the two people of each pair, to draw people; None draws pairs
-                  confidence:float=0.95,     # of the interval
-                  names:Sequence[str]=('A', 'B'), # of the models, for the sentence
-                  seed:int=0,                # of the draws
-                  folds:int|Sequence=10,     # of the accuracy, as for `make_folds`
+                  confidence:float=0.95,     # probability that the interval covers the number
+                  names:Sequence[str]=('A', 'B'), # names of the models, for the sentence
+                  seed:int=0,                # seed of the draws
+                  folds:int|Sequence=10,     # folds of the accuracy, as for `make_folds`
                  )->Comparison:
     "Bootstrap interval of the difference of two models, and McNemar's test for accuracies"
     (a, same), (b, _) = _scored_pairs(scores_a, same), _scored_pairs(scores_b, same)

@@ -59,7 +59,7 @@ def evaluating(model:Callable, # a module, or any other callable
 
 # %% ../../nbs/50_evaluation/10_embed.ipynb #27e9ebdd
 def finite_features(features:torch.Tensor|np.ndarray, # (n, d)
-                    what:str='image',                 # whose features they are, for the message
+                    what:str='image',                 # owner of the features, for the message
                     start:int=0,                      # number of the first row
                     where:Callable|None=None,         # number of a row -> its place
                    )->torch.Tensor:                   # (n, d) float32 or float64, where it was
@@ -75,7 +75,7 @@ def finite_features(features:torch.Tensor|np.ndarray, # (n, d)
 
 # %% ../../nbs/50_evaluation/10_embed.ipynb #f15d72af
 def unit_features(features:torch.Tensor|np.ndarray, # (n, d) of any length
-                  what:str='image',                 # whose features they are, for the message
+                  what:str='image',                 # owner of the features, for the message
                   start:int=0,                      # number of the first row
                  )->torch.Tensor:                   # (n, d) of length 1, float32 or float64; a zero row stays zero
     "Directions of features; ValueError naming the first row that is not finite"

@@ -107,17 +107,17 @@ def _opened(faces, image_size, exclude):
     return found, Path(faces).name, found.said
 
 # %% ../../nbs/50_evaluation/53_folder_scores.ipynb #68f09330
-def score_folder(model:Callable|None,           # float (b, 3, h, w) in [-1, 1] -> (b, d); unused with `features`
-                 faces:str|Path|Dataset,        # folder of people with aligned faces, or a data set with labels
-                 embedder:Embedder=Embedder(),  # device, batch size, flip, precision, workers
-                 exclude:str|Path|None=None,    # list of images to leave out
+def score_folder(model:Callable|None,             # float (b, 3, h, w) in [-1, 1] -> (b, d); unused with `features`
+                 faces:str|Path|Dataset,          # folder of people with aligned faces, or a data set with labels
+                 embedder:Embedder=Embedder(),    # device, batch size, flip, precision, workers
+                 exclude:str|Path|None=None,      # list of images to leave out
                  fars:Sequence[float]=FOLDER_FARS, # false accept rates
-                 most:int=MOST_PAIRS,           # pairs that are compared at most
-                 outside:float=0.5,             # share of the people who are strangers in the search
-                 enrol:int=1,                   # images of a person in the gallery
-                 draws:int=200,                 # of the bootstrap over people
-                 seed:int=0,                    # of samples, split and draws
-                 image_size:int=112,            # pixels to which a folder's images are brought
+                 most:int=MOST_PAIRS,             # pairs that are compared at most
+                 outside:float=0.5,               # share of the people who are strangers in the search
+                 enrol:int=1,                     # images of a person in the gallery
+                 draws:int=200,                   # draws of the bootstrap over people
+                 seed:int=0,                      # seed of samples, split and draws
+                 image_size:int=112,              # pixels to which a folder's images are brought
                  features:torch.Tensor|None=None, # (n, d), extracted before
                 )->FolderScores:
     "1:1 and 1:N of a model on a folder of people, each rate with an interval over people"
@@ -171,7 +171,7 @@ def det_points(result:FolderScores, # what a model scores on a folder, from `sco
 # %% ../../nbs/50_evaluation/53_folder_scores.ipynb #9f4d15be
 _TICKS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.05, 0.2, 0.5, 0.8, 0.95)
 
-def show_det(results:dict[str, FolderScores],     # by the name of the line
+def show_det(results:dict[str, FolderScores],     # results by the name of the line
              title:str='Errors of one threshold', # text above the axes
             )->Figure:
     "DET curves on normal deviate axes, with their bands"

@@ -61,7 +61,7 @@ def _given_folds(same, folds):
 # %% ../../nbs/50_evaluation/18_folds.ipynb #3ebe46bf
 def make_folds(same:Sequence,         # (n,) bool, both kinds
                folds:int|Sequence=10, # how many; or the (n,) fold of each pair, as the list has it
-               seed:int=0,            # of stratified folds
+               seed:int=0,            # seed of stratified folds
               )->Folds:
     "Folds that hold both kinds: those of the list, contiguous blocks, or stratified ones"
     same = np.asarray(same).astype(bool)

@@ -114,7 +114,7 @@ def score_search(features:torch.Tensor,       # (n, d) of any length
                  split:SearchSplit,           # rows that are enrolled and searched for, from `split_search`
                  fpirs:Sequence[float]=FPIRS, # rates at which strangers may be taken for somebody
                  ranks:Sequence[int]=RANKS,   # lengths of the list; those beyond the gallery are left out
-                 draws:int=200,               # of the bootstrap
+                 draws:int=200,               # draws of the bootstrap
                  seed:int=0,                  # whole number; the same one gives the same draws
                 )->SearchScores:
     "Rank-k, and TPIR at FPIR, of a gallery and strangers"

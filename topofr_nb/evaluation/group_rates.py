@@ -26,8 +26,8 @@ from ..figures import COLOURS, show_rows, subplots
 
 # %% ../../nbs/50_evaluation/54_group_rates.ipynb #3dbdb7df
 def read_column(path:str|Path,       # CSV with a header, a column "person" or "path", and others
-                column:str,          # whose values are the groups
-                result:FolderScores, # whose images are asked about
+                column:str,          # column whose values are the groups
+                result:FolderScores, # folder whose images are asked about
                )->np.ndarray:        # (n,) value of each image, '' where the file has none
     "A column of a CSV, for each image of a folder"
     rows = list(csv.DictReader(read_text(path).splitlines()))
@@ -116,10 +116,10 @@ def _errors_and_gaps(rates, threshold):
 # %% ../../nbs/50_evaluation/54_group_rates.ipynb #c71de87f
 def group_rates(result:FolderScores,       # what a model scores on a folder, from `score_folder`
                 values:Sequence,           # (n,) group of each image, '' for none
-                far:float=0.01,            # for which the threshold is chosen on all pairs
+                far:float=0.01,            # FAR for which the threshold is chosen on all pairs
                 column:str='group',        # what the values are
                 threshold:float|None=None, # cosine; None: chosen
-                draws:int=200,             # of the bootstrap
+                draws:int=200,             # draws of the bootstrap
                 seed:int=0,                # whole number; the same one gives the same draws
                )->GroupRates:
     "Errors of one threshold by group, and the gaps between groups, with intervals over people"

@@ -241,7 +241,7 @@ def _read_index(folder):
 
 # %% ../../nbs/50_evaluation/74_index.ipynb #00ebdfe1
 def load_index(folder:str|Path,   # folder from `save_index`
-               verifier:Verifier, # with the network that the index was made with
+               verifier:Verifier, # verifier with the network that the index was made with
               )->Index:
     "Read an index; ValueError where it belongs to another network"
     facts, tensors = _read_index(folder)
@@ -266,8 +266,8 @@ Index.load = staticmethod(load_index)
 # %% ../../nbs/50_evaluation/74_index.ipynb #ff57d8d7
 def storage_loss(features:torch.Tensor, # (n, d) of a folder
                  labels:Sequence,       # (n,) person of each image
-                 fpir:float=0.1,        # of the search
-                 seed:int=0,            # of gallery and strangers
+                 fpir:float=0.1,        # FPIR of the search
+                 seed:int=0,            # seed of gallery and strangers
                 )->dict[str, tuple[int, float, SearchScores]]: # bytes of a template, largest error of a cosine, rates
     "The same search with features kept in each precision"
     unit, split = unit_features(features).float(), split_search(labels, seed=seed)

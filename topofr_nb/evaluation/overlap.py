@@ -223,7 +223,7 @@ OVERLAP_LIMIT = 50_000 # images of both sets together up to which a training loo
 def check_overlap(train,                        # training images: a data set, or anything with `images(rows)`
                   target=None,                  # a protocol set, or images; None: inside the training set
                   model:Callable|None=None,     # a network whose features are compared as well
-                  embedder:Embedder=Embedder(), # of that network; its workers read the images
+                  embedder:Embedder=Embedder(), # embedder of that network; its workers read the images
                   limit:int|None=OVERLAP_LIMIT, # images of both sets together that are read at most; None: no limit
                  )->Overlap:
     "Near-identical images and people of the same name in training and test; what cannot be checked is named"

@@ -63,9 +63,9 @@ def _draw_negatives(rng, labels, most):
     return once//n, once%n
 
 # %% ../../nbs/50_evaluation/51_people.ipynb #c08996f0
-def people_pairs(labels:Sequence,      # (n,) person of each image
-                 most:int=MOST_PAIRS,  # pairs that are compared at most
-                 seed:int=0,           # of the pairs that are drawn
+def people_pairs(labels:Sequence,     # (n,) person of each image
+                 most:int=MOST_PAIRS, # pairs that are compared at most
+                 seed:int=0,          # seed of the pairs that are drawn
                 )->PeoplePairs:
     "All pairs of a set, or a stated sample of them; ValueError where one kind is missing"
     names, number = np.unique(np.asarray(labels), return_inverse=True)
@@ -193,8 +193,8 @@ def equal_error_rate(rates:ErrorRates,           # scored pairs and the people o
 
 # %% ../../nbs/50_evaluation/51_people.ipynb #822c0c7c
 def over_people(statistic:Callable,    # (people,) how often each counts -> one number or several, NaN allowed
-                people:int,            # how many there are
-                draws:int=200,         # of the bootstrap
+                people:int,            # number of people
+                draws:int=200,         # draws of the bootstrap
                 seed:int=0,            # whole number; the same one gives the same draws
                 confidence:float=0.95, # probability that the interval covers the number
                )->tuple[np.ndarray, np.ndarray]: # low and high, in the shape of the statistic
@@ -211,7 +211,7 @@ def over_people(statistic:Callable,    # (people,) how often each counts -> one 
 def people_rate(value:float, # 0..1, of the whole set
                 low:float,   # lower end, from `over_people`
                 high:float,  # upper end, from `over_people`
-                people:int,  # who were drawn
+                people:int,  # number of people who were drawn
                 count:int,   # trials that the rate rests on
                )->Rate:
     "A rate with its interval over people, widened where no draw can tell"
@@ -226,7 +226,7 @@ def _on_each(rates, fmrs): # one draw -> 1 - FNMR at each FMR, then the EER
 
 def people_rates(rates:ErrorRates,        # scored pairs and the people on them
                  fmrs:Sequence[float],    # false match rates that TAR is given at
-                 draws:int=200,           # of the bootstrap
+                 draws:int=200,           # draws of the bootstrap
                  seed:int=0,              # whole number; the same one gives the same draws
                 )->dict[float|str, Rate]: # TAR by FMR, and "eer"; NaN below one in the number of pairs
     "TAR at each FMR, and the equal error rate, with intervals over people"

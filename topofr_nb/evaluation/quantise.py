@@ -96,8 +96,8 @@ class ExportScores:
     lost:tuple        # FNMR minus torch's at the FMR, and its interval over people
 
 # %% ../../nbs/50_evaluation/64_quantise.ipynb #7ba8b728
-def lost_matches(scores:FolderScores,          # of the smaller file
-                 reference:FolderScores,       # of the network, on the same pairs
+def lost_matches(scores:FolderScores,          # result of the smaller file
+                 reference:FolderScores,       # result of the network, on the same pairs
                  fmr:float,                    # false match rate at which both are compared
                  draws:int=100,                # draws of the bootstrap over people, 20 or more
                  seed:int=0,                   # whole number; the same one gives the same draws
@@ -110,7 +110,7 @@ def lost_matches(scores:FolderScores,          # of the smaller file
 
 # %% ../../nbs/50_evaluation/64_quantise.ipynb #4b2fd668
 def compare_exports(model:nn.Module,              # float (b, 3, s, s) in [-1, 1] -> (b, d)
-                    folder:str|Path,              # gets the files
+                    folder:str|Path,              # folder that gets the files
                     calibration:Sequence|Dataset, # pictures that ranges are measured on
                     faces:str|Path|Dataset,       # folder of other people, for the scores
                     image_size:int=112,           # height and width of the images, pixels

@@ -124,7 +124,7 @@ class WDFS:
 # %% ../../nbs/50_evaluation/55_similarity.ipynb #d5fdab68
 def wdfs_pairs(scores:Sequence, # (p,) cosines
                same:Sequence,   # (p,) bool: is the pair of one person?
-               bins:int=256,    # of the overlap, over [-1, 1]; a power of two up to BINS
+               bins:int=256,    # bins of the overlap, over [-1, 1]; a power of two up to BINS
               )->WDFS:
     "The measures over the pairs of a list"
     _check_bins(bins)
@@ -149,7 +149,7 @@ def _tally_block(scores, rows, columns, diagonal, positive, negative):
 # %% ../../nbs/50_evaluation/55_similarity.ipynb #3abe3a8c
 def wdfs(features:torch.Tensor,         # (n, d), any length
          labels:Sequence,               # (n,) person of each image
-         bins:int=256,                  # of the overlap, over [-1, 1]; a power of two up to BINS
+         bins:int=256,                  # bins of the overlap, over [-1, 1]; a power of two up to BINS
          block:int=1024,                # rows and columns at a time; a block stays in the processor's cache
          device:str|torch.device='cpu', # where to multiply and count
         )->WDFS:
@@ -203,10 +203,10 @@ def sampled_sets(features:torch.Tensor,      # (n, d) of the images that are tra
                  labels:Sequence,            # (n,) int, rows of class_weights
                  class_weights:torch.Tensor, # (C, d), any length
                  batch_size:int=512,         # images per batch, 2..n
-                 batches:int=100,            # how many are drawn
+                 batches:int=100,            # batches that are drawn
                  r:float=1.5,                # whiskers of UNPG, in interquartile ranges
-                 seed:int=0,                 # of the batches
-                 bins:int=256,               # of the overlap, over [-1, 1]
+                 seed:int=0,                 # seed of the batches
+                 bins:int=256,               # bins of the overlap, over [-1, 1]
                 )->dict[str, WDFS]:          # "all pairs", "CLPG", "MLPG" (unfiltered), "UNPG"
     "The pairs that three kinds of loss see over some batches, beside all pairs (UNPG, Jung et al. 2022)"
     unit, labels, _ = _checked_faces(features, labels, None)

@@ -133,12 +133,12 @@ def _point(level, clean, poor, pairs, threshold, draws, seed):
 
 # %% ../../nbs/50_evaluation/55_stress.ipynb #3d331967
 def stress_sheet(model:Callable,        # float (b, 3, h, w) in [-1, 1] -> (b, d)
-                 result:FolderScores,   # of the same model on a folder
+                 result:FolderScores,   # scores of the same model on a folder
                  embedder:Embedder=Embedder(), # batch size, flip, precision, as for `result`
                  stresses:Sequence[str]=tuple(STRESSES), # keys of `STRESSES`
-                 far:float=0.01,        # for which clean pictures set the threshold
+                 far:float=0.01,        # FAR for which clean pictures set the threshold
                  threshold:float|None=None, # cosine; None: by `far`
-                 draws:int=100,         # of the bootstrap over people
+                 draws:int=100,         # draws of the bootstrap over people
                  seed:int=0,            # whole number; the same one gives the same draws
                  levels:dict|None=None, # stress -> its levels; None, or a stress not named: those of `STRESSES`
                 )->StressSheet:

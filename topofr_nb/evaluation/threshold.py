@@ -84,12 +84,12 @@ class Threshold:
                 f'{self.people} people, intervals over people.')
 
 # %% ../../nbs/50_evaluation/59_threshold.ipynb #fa57f4d9
-def choose_threshold(result:FolderScores,          # of people like those who will come
+def choose_threshold(result:FolderScores,          # scores on people like those who will come
                      far:float,                    # false match rate that can be afforded
                      model:Callable|str,           # the network, or its digest
-                     embedder:Embedder=Embedder(), # whose flip made the features
+                     embedder:Embedder=Embedder(), # record whose flip made the features
                      calibration:str|None='platt', # "platt", "isotonic", or None
-                     draws:int=200,                # of the bootstrap
+                     draws:int=200,                # draws of the bootstrap
                      seed:int=0,                   # whole number; the same one gives the same draws
                     )->Threshold:
     "The lowest threshold with at most this false match rate on a folder of people"
@@ -109,7 +109,7 @@ def choose_threshold(result:FolderScores,          # of people like those who wi
 # %% ../../nbs/50_evaluation/59_threshold.ipynb #62704686
 def errors_at(result:FolderScores, # what a model scores on a folder, from `score_folder`
               threshold:float,     # cosine
-              draws:int=200,       # of the bootstrap
+              draws:int=200,       # draws of the bootstrap
               seed:int=0,          # whole number; the same one gives the same draws
              )->tuple[Rate, Rate]: # false match rate, false non-match rate
     "Both errors at a threshold that is already fixed, with intervals over people"
@@ -163,8 +163,8 @@ def load_threshold(path:str|Path # the .json file
 
 # %% ../../nbs/50_evaluation/59_threshold.ipynb #963be2c7
 def check_network(threshold:Threshold, # record that names the network it was chosen with
-                  model:Callable,      # that is to use it
-                  flip:str|None=None,  # of the user's `Embedder`; None: that of the threshold
+                  model:Callable,      # network that is to use it
+                  flip:str|None=None,  # flip of the user's `Embedder`; None: that of the threshold
                  ):
     "ValueError where a threshold was chosen with another network or another flip"
     found = network_digest(model)
@@ -198,8 +198,8 @@ class Carried(NamedTuple):
 
 # %% ../../nbs/50_evaluation/59_threshold.ipynb #d9952719
 def carry(threshold:Threshold, # cosine, and the rates it was chosen for
-          result:FolderScores, # of the same network on another folder
-          draws:int=200,       # of the bootstrap
+          result:FolderScores, # scores of the same network on another folder
+          draws:int=200,       # draws of the bootstrap
           seed:int=0,          # whole number; the same one gives the same draws
          )->Carried:
     "Both errors of a threshold on another set"
@@ -209,7 +209,7 @@ def carry(threshold:Threshold, # cosine, and the rates it was chosen for
     return Carried(threshold, result.name, *errors_at(result, threshold.value, draws, seed))
 
 # %% ../../nbs/50_evaluation/59_threshold.ipynb #0db5fde8
-def show_carried(carried:dict[str, list[Carried]], # by set: the same thresholds, from wide to narrow
+def show_carried(carried:dict[str, list[Carried]] # set -> the same thresholds on it, from wide to narrow
                 )->Figure:
     "False match rates that were wanted, and that came"
     fig, ax = subplots(width=4.4, height=3.2)

@@ -40,7 +40,7 @@ def look(model:Callable,       # float (b, 3, h, w) in -1..1 -> (b, d), such as 
     return Cloud(unit_features(embed(model, images)), [int(person) for person in people], thumbnails(images))
 
 # %% ../../nbs/85_explore/60_features_explorer.ipynb #6e489b21
-def look_at_run(checkpoint,   # of a run: runs/<id>/last.safetensors
+def look_at_run(checkpoint,   # checkpoint of a run: runs/<id>/last.safetensors
                 people:int=8, # number of people, none of them in a small run
                 shots:int=5,  # pictures of each
                )->Cloud:
@@ -92,7 +92,7 @@ def mark(person:int # label, 0 or more; the looks repeat after 12
 def plane_panel(cloud:Cloud,            # faces and their features
                 places:np.ndarray,      # (n, 2)
                 face:int,               # index of the chosen face, 0..n-1
-                labels:tuple[str, str], # of the axes
+                labels:tuple[str, str], # labels of the axes
                 pasted:bool=False,      # faces instead of dots
                )->Panel:
     "The cloud; keys are faces; lines lead from the chosen face to its nearest neighbours"

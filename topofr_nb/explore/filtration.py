@@ -88,7 +88,7 @@ class State:
 
 # %% ../../nbs/85_explore/07_filtration.ipynb #c33e5f26
 def state_at(filtration:Filtration, # cloud from `grow`
-             rho:float,             # at least 0
+             rho:float,             # distance of 0 or more
             )->State:
     "The beginning of the filtration, up to ρ"
     def upto(simplices, sizes): return simplices[:np.searchsorted(sizes, rho, side='right')]

@@ -38,7 +38,7 @@ def thinned(steps,           # (n,) ascending
 MEASURES = dict(loss='loss', validation='accuracy of a verification on the way',
                 ratio='pull of the alignment', discrepancy='discrepancy', sds='mean weight (SDS)', lr='learning rate')
 
-def moving(rows:list[dict] # of metrics.jsonl
+def moving(rows:list[dict] # rows of metrics.jsonl
           )->dict:         # measure -> (steps, values); those that have at least two different values
     "The measures that there is a curve to draw of"
     found = {}
@@ -56,9 +56,9 @@ def ends(values                 # finite numbers, at least one
     return low - air, high + air
 
 # %% ../../nbs/85_explore/08_live.ipynb #278d0626
-def growing_curves(rows:list[dict],  # of metrics.jsonl
-                   steps:int,        # of the whole run: the axis is there from the start
-                  )->Picture|None:   # None where nothing moves yet
+def growing_curves(rows:list[dict], # rows of metrics.jsonl
+                   steps:int,       # steps of the whole run: the axis is there from the start
+                  )->Picture|None:  # None where nothing moves yet
     "One panel for each measure that moves"
     panels = []
     for key, (x, y) in moving(rows).items():
@@ -95,7 +95,7 @@ def speed(rows:list[dict],       # rows of metrics.jsonl, at least one
 
 # %% ../../nbs/85_explore/08_live.ipynb #21e02bcc
 def progress_sentence(rows:list[dict], # rows of metrics.jsonl; none: it has not begun
-                      steps:int,       # of the whole run
+                      steps:int,       # steps of the whole run
                       batch:int,       # images a step
                      )->str:
     "Where a training stands"
@@ -124,7 +124,7 @@ LOOKS = ('--ink: var(--jp-content-font-color1, #1a1a1a); --faint: var(--jp-borde
          '--paper: var(--jp-layout-color0, #ffffff); color: var(--ink)')
 
 def view_html(sentence:str,        # plain text; `words` in backquotes become code
-              part:float,          # of the training that is done, 0..1
+              part:float,          # part of the training that is done, 0..1
               curves:Picture|None, # picture from `growing_curves`; None: no curve yet
              )->str:
     "A line, a bar and the curves"

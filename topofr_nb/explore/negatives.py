@@ -95,7 +95,7 @@ def _whiskers(negatives, kept):
 # %% ../../nbs/85_explore/15_negatives.ipynb #3947381a
 def state_at(batch:Batch,  # similarities from `look` or `simulated_batch`
              r:float,      # whisker length in interquartile ranges, 0 or more
-             margin:float, # of ArcFace, radians
+             margin:float, # margin of ArcFace, radians
              row:int,      # 0..n-1
             )->State:
     "Filter, logits, losses and softmax at one setting; ValueError for a row that is not there"

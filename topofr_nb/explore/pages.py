@@ -118,10 +118,10 @@ PAGES = dict(
     runs=('Runs: what differs, and does it matter', runs_page),
     pairs=('Pairs: where a network is wrong', pairs_page))
 
-def write_pages(folder,             # folder of the pages; made if missing
-                names=tuple(PAGES), # which explorers
-                progress:Callable|None=None, # called with each path
-                back:str='', # address that a link above each explorer leads to; none: no link
+def write_pages(folder,                        # folder of the pages; made if missing
+                names=tuple(PAGES),            # explorers that are written
+                progress:Callable|None=None,   # called with each path
+                back:str='',                   # address that a link above each explorer leads to; none: no link
                )->dict[str, tuple[str, Path]]: # name -> title and page
     "Write explorers as pages that fetch nothing"
     for name in names: one_of('explorer', name, PAGES)

@@ -46,9 +46,9 @@ class Decisions:
     margins: np.ndarray # (n,) distance to the threshold on the right side; below 0: wrong
 
 # %% ../../nbs/85_explore/80_pairs_explorer.ipynb #c1c29bf3
-def decide(name:str,     # of the network
-           scores,       # (n,) cosines
-           same,         # (n,) bool
+def decide(name:str,                  # name of the network
+           scores,                    # (n,) cosines
+           same,                      # (n,) bool
            threshold:float|None=None, # None: the one with the fewest errors on these pairs
           )->Decisions:
     "Margins of all pairs"

@@ -44,7 +44,7 @@ def _rates(told):
             for name in RATES if isinstance(told.get(name), float)}
 
 # %% ../../nbs/85_explore/65_records.ipynb #aa2047b2
-def run_records(folder=None, # of the runs; None: runs/ of the checkout
+def run_records(folder=None # folder of the runs; None: runs/ of the checkout
                )->list[Record]:
     "All runs of a folder, those changed last first; ValueError where there is none"
     home = Path(folder) if folder else project_root()/'runs'
@@ -72,7 +72,7 @@ def _variant_record(name, rows, rates):
 def _finite(found): return tuple(end if math.isfinite(end) else math.nan for end in found[:3])
 
 # %% ../../nbs/85_explore/65_records.ipynb #d2c3748b
-def ledger_records(folder=None, # of the ledger; None: data/results/runs of the checkout
+def ledger_records(folder=None # folder of the ledger; None: data/results/runs of the checkout
                   )->list[Record]:
     "A record for each row; ValueError where there is none"
     ledger = Ledger(folder)

@@ -19,7 +19,7 @@ from ..report.figures import CURVES, curve
 
 # %% ../../nbs/85_explore/70_runs_explorer.ipynb #2e58882b
 def smooth(values:list,  # (n,)
-           steps:int,    # of the mean: 1 changes nothing
+           steps:int,    # length of the mean; 1 changes nothing
           )->np.ndarray: # (n,)
     "Mean of the last values at each place"
     sums = np.cumsum(np.asarray(values, float))

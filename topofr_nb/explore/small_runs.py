@@ -18,9 +18,9 @@ from ..training.recipe import make_recipe
 SMALL = dict(backbone='tiny', image_size=32, embedding_size=64, identities=30, shots=8, batch_size=32, max_steps=50,
              eval_pairs=200)
 
-def small_run(folder:str,             # of the runs
-              method:str='arcface',   # key of METHODS
-              **fields,               # of the recipe, in place of those of `SMALL`
+def small_run(folder:str,           # folder of the runs
+              method:str='arcface', # key of METHODS
+              **fields,             # fields of the recipe, in place of those of `SMALL`
              )->Run:
     "Train a tiny network"
     return train(make_recipe(method=method, out_dir=str(folder), **(SMALL | fields)), progress=False)

@@ -123,7 +123,7 @@ def _drawn(clouds, sources, rho):
 # %% ../../nbs/85_explore/10_topology_explorer.ipynb #88cb0486
 def explore_persistence(clouds:dict[str, Filtration], # drawn below each other
                         images:dict|None=None, # name -> (n, 3, h, w) faces at their points, uint8 or float in -1..1
-                        rho:float|None=None,   # at the start; default: a third of the way
+                        rho:float|None=None,   # ρ at the start; default: a third of the way
                        )->Explorer:
     "A slider over ρ, and complex, barcode and diagram of each cloud"
     sources = {name: _pasted(name, pictures, clouds) for name, pictures in (images or {}).items()}

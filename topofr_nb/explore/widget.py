@@ -26,12 +26,12 @@ from .drawing import Panel, image_tag
 from ..own.detect import one_thread
 
 # %% ../../nbs/85_explore/06_widget.ipynb #17337f75
-def slider(name:str,    # of the drawing function's argument
-           label:str,   # for people
+def slider(name:str,    # name of the drawing function's argument
+           label:str,   # text for people
            low:float,   # left end
            high:float,  # right end
-           value:float, # at the start
-           step:float,  # of one key press
+           value:float, # value at the start
+           step:float,  # change of one key press, above 0
           )->dict:      # control for `Explorer`
     "A number between two ends"
     if not (low <= value <= high and step > 0):
@@ -43,7 +43,7 @@ def slider(name:str,    # of the drawing function's argument
 def choice(name:str,            # name of the drawing function's argument
            label:str,           # text for people
            options:list[str],   # names that can be chosen
-           value:str|None=None, # at the start; default: the first
+           value:str|None=None, # option at the start; default: the first
           )->dict:              # control for `Explorer`
     "One of several names"
     start = one_of(label, value or options[0], options)
@@ -65,7 +65,7 @@ def kept(name:str, # name of the drawing function's argument
     return dict(kind='kept', name=name, value=value)
 
 # %% ../../nbs/85_explore/06_widget.ipynb #09d5c4a7
-def widget_script(name:str # of a file in web/
+def widget_script(name:str # name of a file in web/
                  )->str:
     "The program of a widget, with what all of them begin with"
     return web_file('element.js') + web_file(name)
@@ -83,7 +83,7 @@ def still(explorer # Explorer
 # %% ../../nbs/85_explore/06_widget.ipynb #43f2f123
 def display_behind(widget,    # anywidget.AnyWidget
                    still:str, # HTML for pages where no widget runs
-                   text:str,  # for those without HTML
+                   text:str,  # text for those without HTML
                   ):
     "Show what stays on a page without a kernel, then the widget that takes its place"
     display(HTML(still))
@@ -119,7 +119,7 @@ def frame_key(values:dict # control or kept value -> what it is set to
 AHEAD = (1, 2, -1, 3, 4, -2) # steps from where a slider stands, along its last direction
 
 def steps_ahead(spec:dict,     # from `slider`
-                value:float,   # where it stands
+                value:float,   # place where it stands
                 high:float,    # its end as the other values are
                 way:int,       # 1 where it last went up, -1 down
                )->list[float]: # values within the ends, up to six

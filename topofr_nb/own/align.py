@@ -66,8 +66,8 @@ def photo_files(source:Path # a tree of photographs
     return found, left_out
 
 # %% ../../nbs/75_own/20_align_folder.ipynb #3ced4f19
-def check_person(name:str, # of a person
-                )->str:    # the same
+def check_person(name:str # name of a person
+                )->str:   # the same
     "A name that a folder can have; ValueError otherwise"
     bad = next((mark for mark in ('/', '\\', '\0') if mark in name), None)
     if bad: raise ValueError(f'the name {name!r} contains {bad!r}, and a folder cannot be called so; rename the person')

@@ -89,8 +89,8 @@ def find_strangers(features:torch.Tensor, # (n, d)
 
 # %% ../../nbs/75_own/40_clean.ipynb #c2b275ff
 def swap_labels(labels:torch.Tensor, # (n,) 0..k-1
-                share:float,         # of the images
-                seed:int=0,          # of the drawing
+                share:float,         # share of the images
+                seed:int=0,          # seed of the drawing
                )->tuple[torch.Tensor, torch.Tensor]: # labels, (n,) bool: swapped
     "Give a share of the images the label of somebody else"
     generator = torch.Generator().manual_seed(seed)

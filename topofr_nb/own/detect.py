@@ -54,7 +54,7 @@ def _box_of(points):
 # %% ../../nbs/75_own/10_detect.ipynb #b870e5c3
 CHOICES = ('largest', 'central', 'all', 'one')
 
-def choose_faces(faces:list[Face],     # of one photograph
+def choose_faces(faces:list[Face],     # faces of one photograph
                  size:tuple[int, int], # height and width of the photograph, in pixels
                  which:str='largest',  # "largest", "central", "all", or "one": two faces are refused
                 )->list[Face]:         # the chosen, all in the detector's order
@@ -284,10 +284,10 @@ def moved_error(detector,          # anything with `.faces(image)`
     return float(np.linalg.norm(nearest.points - expected, axis=1).mean()/np.linalg.norm(expected[1] - expected[0]))
 
 # %% ../../nbs/75_own/10_detect.ipynb #07c75650
-def random_moves(n:int,        # number of moves
-                 size:int=112, # height and width of the pictures that are moved
-                 side:int=400, # height and width of what they are moved into
-                 seed:int=0,   # of the moves
+def random_moves(n:int,              # number of moves
+                 size:int=112,       # height and width of the pictures that are moved
+                 side:int=400,       # height and width of what they are moved into
+                 seed:int=0,         # seed of the moves
                 )->list[np.ndarray]: # (2, 3) similarities
     "Turns up to 30 degrees, scales 0.8 to 2.2, shifts that keep the picture inside"
     generator = np.random.default_rng(seed)
@@ -349,9 +349,9 @@ class ListedFaces:
         return self.known.get(name, [])
 
 # %% ../../nbs/75_own/10_detect.ipynb #d98f3c7c
-def open_detector(what,         # path of YuNet's .onnx or of a list of landmarks, a callable, or a detector
-                  **options,    # of `YuNet`
-                 ):             # with `.faces(image, name)` and `.said`
+def open_detector(what,      # path of YuNet's .onnx or of a list of landmarks, a callable, or a detector
+                  **options, # options of `YuNet`
+                 ):          # with `.faces(image, name)` and `.said`
     "A detector from a path or a callable; one sentence for what is neither"
     if hasattr(what, 'faces'): return what
     if callable(what): return FromPoints(what)

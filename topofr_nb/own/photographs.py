@@ -70,7 +70,7 @@ def _mouth_corner(f, side):
 def face_landmarks(identities,     # (n,) whole numbers >= 0, as for `render_faces`
                    shots,          # (n,) whole numbers >= 0
                    image_size=112, # pixels
-                   seed=0,         # of the population
+                   seed=0,         # seed of the population
                    **nuisance,     # as for `render_faces`
                   )->np.ndarray:   # (n, 5, 2) x, y in pixels, in the order of `LANDMARKS`
     "Where the eyes, the tip of the nose and the corners of the mouth of procedural faces are"
@@ -115,12 +115,12 @@ def _background(size, generator):
     return smooth.clamp(0, 255).to(torch.uint8)
 
 # %% ../../nbs/75_own/05_photographs.ipynb #9e9ca939
-def synthetic_photograph(people,              # identities of the faces in it, [] for none
-                         shot:int=0,          # number of the picture
+def synthetic_photograph(people,                # identities of the faces in it, [] for none
+                         shot:int=0,            # number of the picture
                          size:tuple=(300, 400), # height and width, in pixels
-                         seed:int=0,          # of the population
-                         degrees:float=25,    # faces are turned by up to this angle
-                         **nuisance,          # as for `render_faces`
+                         seed:int=0,            # seed of the population
+                         degrees:float=25,      # faces are turned by up to this angle
+                         **nuisance,            # as for `render_faces`
                         )->tuple[torch.Tensor, np.ndarray]: # (3, h, w) uint8, (n, 5, 2) x, y in pixels
     "A photograph of procedural faces side by side, and their landmarks"
     generator = torch.Generator().manual_seed(derive_seed(seed, 'photograph', *people, shot))
@@ -170,12 +170,12 @@ def _faults(people, shots):
     return two, nobody, wrong
 
 # %% ../../nbs/75_own/05_photographs.ipynb #0cb7f2d9
-def write_photographs(folder:str|Path,   # folder to write; made if missing
-                      people:int=12,     # number of people, 4 or more
-                      shots:int=8,       # photographs of each, 2 or more
-                      seed:int=0,        # of the population
+def write_photographs(folder:str|Path,       # folder to write; made if missing
+                      people:int=12,         # number of people, 4 or more
+                      shots:int=8,           # photographs of each, 2 or more
+                      seed:int=0,            # seed of the population
                       size:tuple=(300, 400), # height and width, in pixels
-                      **nuisance,        # as for `render_faces`
+                      **nuisance,            # as for `render_faces`
                      )->Planted:
     "Write <person>/<photo>.jpg of procedural people with planted faults, and `landmarks.csv`"
     if people < 4 or shots < 2: raise ValueError(f'{people} people with {shots} photographs; valid: 4 and 2, or more')

@@ -24,10 +24,10 @@ def peak_memory()->int: # bytes
     return next(int(line.split()[1])*1024 for line in status.read_text().splitlines() if line.startswith('VmHWM'))
 
 # %% ../../nbs/70_report/45_benchmarks.ipynb #de8ae016
-def in_process(function:Callable, # of a notebook; its imports inside it
+def in_process(function:Callable, # function of a notebook; its imports inside it
                *values,           # arguments, JSON values
                helpers=(),        # functions that it calls
-               threads:int=1,     # of numerical libraries
+               threads:int=1,     # threads of numerical libraries
               ):                  # what the function returns, a JSON value
     "What a function returns in a fresh process; RuntimeError with the last line of its error where it fails"
     sources = [inspect.getsource(f) for f in (*helpers, function)]
@@ -40,9 +40,9 @@ def in_process(function:Callable, # of a notebook; its imports inside it
     return json.loads(done.stdout.splitlines()[-1])
 
 # %% ../../nbs/70_report/45_benchmarks.ipynb #f62de458
-def store_benchmark(name:str,   # of the file, without its ending
-                    result,     # JSON values
-                    folder:str|Path|None=None, # of the file; None: data/benchmarks of the checkout
+def store_benchmark(name:str,                  # name of the file, without its ending
+                    result,                    # JSON values
+                    folder:str|Path|None=None, # folder of the file; None: data/benchmarks of the checkout
                    )->Path:
     "Write a result aside, then rename"
     path = Path(folder or project_root()/'data'/'benchmarks')/f'{name}.json'
@@ -51,9 +51,9 @@ def store_benchmark(name:str,   # of the file, without its ending
     return path
 
 # %% ../../nbs/70_report/45_benchmarks.ipynb #bf54285d
-def stored_benchmark(name:str,  # of the file, without its ending
-                     folder:str|Path|None=None, # of the file; None: data/benchmarks of the checkout
-                    ):          # JSON values; None where nothing is stored
+def stored_benchmark(name:str,                  # name of the file, without its ending
+                     folder:str|Path|None=None, # folder of the file; None: data/benchmarks of the checkout
+                    ):                          # JSON values; None where nothing is stored
     "The last stored result"
     path = Path(folder or project_root()/'data'/'benchmarks')/f'{name}.json'
     return json.loads(path.read_text(encoding='utf-8')) if path.exists() else None

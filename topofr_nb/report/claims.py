@@ -63,7 +63,7 @@ def counted(n:int,              # whole number
 
 # %% ../../nbs/70_report/15_claims.ipynb #07a03c92
 def interval_text(found:Interval,   # mean, ends and number of trials, such as of `student_interval`
-                  unit:str='',      # of the numbers, such as " points"
+                  unit:str='',      # unit of the numbers, such as " points"
                   trial:str='seed', # what the trials are
                   sign:bool=False,  # a difference: its mean carries + or -
                  )->str:
@@ -80,7 +80,7 @@ def paired_difference(runs,               # columns variant, seed and the measur
                       a:str,              # variant that b is taken from
                       b:str,              # variant that it is compared with
                       measure='accuracy', # column
-                      scale:float=100.,   # of the difference; 100 makes percentage points of rates 0..1
+                      scale:float=100.,   # factor of the difference; 100 makes percentage points of rates 0..1
                      )->Interval:
     "A measure of a minus that of b, seed by seed"
     for name in (a, b): one_of('variant', name, runs.variant.unique())

@@ -132,7 +132,7 @@ def head_table(times # seconds of a step and of its head, from `time_steps`
 
 # %% ../../nbs/70_report/65_gif.ipynb #9fa80d03
 def steps_in_time(times,                        # from `time_steps`
-                  reference:str='full softmax', # whose time all have
+                  reference:str='full softmax', # method whose time all have
                  )->dict:                       # variant -> steps
     "How many steps each method takes in the time of the reference's run, to a thirtieth of its steps"
     table = times.pivot(index='round', columns='variant', values='step')

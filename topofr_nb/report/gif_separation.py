@@ -43,7 +43,7 @@ def _unit(vectors):
 
 # %% ../../nbs/70_report/67_gif_separation.ipynb #31592213
 def separation(vectors:torch.Tensor, # (m, d), any length but zero
-               bins:int=200,         # of the histogram, over 0..2
+               bins:int=200,         # bins of the histogram, over 0..2
                block:int=2048,       # rows that are compared at a time
               )->Separation:
     "Least, mean and largest distance on the unit sphere, over all pairs, in float64"

@@ -62,8 +62,8 @@ def two_level(differences:Sequence,       # (n,) difference of each seed
 # %% ../../nbs/70_report/11_intervals.ipynb #ca5fbcfe
 DRAWS = 500
 
-def paired_draws(a:Sequence[PeopleCounts], # of each seed
-                 b:Sequence[PeopleCounts], # of the same seeds
+def paired_draws(a:Sequence[PeopleCounts], # counts of each seed
+                 b:Sequence[PeopleCounts], # counts of the same seeds
                  measure:str,              # one of `MEASURES`
                  draws:int=DRAWS,          # draws of people
                 )->np.ndarray:             # (n, draws) deviation of a - b

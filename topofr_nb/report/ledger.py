@@ -24,7 +24,7 @@ from ..training.recipe import ADDED, PATHS, PLACE, Recipe, make_recipe, resolve,
 from ..training.runs import Run, read_json, tell
 
 # %% ../../nbs/70_report/12_ledger.ipynb #4b74d09e
-def named(value:str # of a recipe's field that names a file or folder
+def named(value:str # value of a recipe's field that names a file or folder
          )->str:
     "A path as the ledger knows it: its name; of a run's checkpoint the run's"
     path = Path(value)

@@ -36,12 +36,12 @@ def shrink(experiment:Experiment # grid of any size
                    seeds=experiment.seeds[:1])
 
 # %% ../../nbs/70_report/48_ledger_tables.ipynb #ca40af07
-def prepare_grid(name:str,               # key of EXPERIMENTS
-                 scale:str,              # "stored", "smoke" or "laptop"
+def prepare_grid(name:str,                   # key of EXPERIMENTS
+                 scale:str,                  # "stored", "smoke" or "laptop"
                  out_dir:str|Path|None=None, # folder of the runs; None: runs/ of the checkout
-                 seconds:float|None=None,    # after which no new run starts; None: no limit
-                 told:Callable=print,    # takes a sentence about each run
-                 **place,                # cache, ...
+                 seconds:float|None=None,    # time after which no new run starts; None: no limit
+                 told:Callable=print,        # takes a sentence about each run
+                 **place,                    # cache, ...
                 )->str:
     "Train what the scale asks for; what was done, in a sentence"
     one_of('scale', scale, ('stored', 'smoke', 'laptop'))
@@ -59,7 +59,7 @@ def prepare_grid(name:str,               # key of EXPERIMENTS
 # %% ../../nbs/70_report/48_ledger_tables.ipynb #177f98fd
 def grid_scores(name:str,                # key of EXPERIMENTS
                 regime:str,              # "quick", "laptop" or "real"
-                measures:Sequence[str],  # of `verdicts.value_of`; rates are given in percent
+                measures:Sequence[str],  # measures of `verdicts.value_of`; rates are given in percent
                 ledger:Ledger|None=None, # None: that of the checkout
                ):                        # pandas.DataFrame: a row for each variant, "mean ± deviation", seeds
     "The scores of a grid, empty where nothing is measured"

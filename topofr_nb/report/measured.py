@@ -28,10 +28,10 @@ from ..training.spoiled import SpoiledFaces
 from ..training.steps import sample_weights
 
 # %% ../../nbs/70_report/08_measured.ipynb #7f9d7d5a
-def along_training(run:Run,            # with kept backbones
-                   measure:Callable,   # network, device -> {name: number}
-                   most:int=25,        # backbones, evenly spread and with the last
-                  )->dict[str, list]:  # "steps" and a list for each number
+def along_training(run:Run,           # run with kept backbones
+                   measure:Callable,  # network, device -> {name: number}
+                   most:int=25,       # backbones, evenly spread and with the last
+                  )->dict[str, list]: # "steps" and a list for each number
     "A measure of every kept backbone"
     kept, device, found = sorted(run.kept.items()), pick_device(run.recipe.device), {}
     if not kept: raise ValueError(f'{run.folder.name} kept no backbones on its way: keep_every tells how often')
@@ -72,7 +72,7 @@ def structure(network:Callable,      # float (b, 3, h, w) in -1..1 -> (b, d)
     return found | dict(gap_scaled=found['unseen_scaled'] - found['train_scaled'])
 
 # %% ../../nbs/70_report/08_measured.ipynb #6320b4c0
-def strangers_to(recipe:Recipe # of a run
+def strangers_to(recipe:Recipe # recipe of a run
                 )->AllPairsSet:
     "People whom the run was not trained on, of the same collection"
     if recipe.data == 'synthetic': return fresh_people(image_size=recipe.image_size, cache=recipe.cache)
@@ -144,7 +144,7 @@ def mean_cosine(centres:torch.Tensor # (k, d)
     return float((unit.sum(0).square().sum() - n)/(n*(n - 1)))
 
 # %% ../../nbs/70_report/08_measured.ipynb #3c2d422f
-def measure_centres(run:Run # with a minority
+def measure_centres(run:Run # run with a minority of people
                    )->dict[str, float]: # minority_cosine and majority_cosine, -1..1
     "Mean cosine among the centres of people with two images, and among the others"
     tail = open_training_data(run.recipe).dataset

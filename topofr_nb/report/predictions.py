@@ -39,7 +39,7 @@ def new_pictures(recipe:Recipe,          # resolved
     return torch.stack(images), torch.tensor([int(label) for label in labels])
 
 # %% ../../nbs/70_report/49_predictions.ipynb #b4249301
-def predictions(checkpoint:str|Path,       # of a network with a softmax head
+def predictions(checkpoint:str|Path,       # checkpoint of a network with a softmax head
                 data:str|Path='synthetic', # faces, as for a recipe
                ):                          # pandas.DataFrame: picture, identity, entropy (nats), g (0..1), right
     "A row per picture: what a network and its head say of it"

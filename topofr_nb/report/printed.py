@@ -59,11 +59,11 @@ def latex_table(frame,          # pandas.DataFrame; a named index is printed as 
     return printed.replace('±', r'$\pm$').replace('−', '--')
 
 # %% ../../nbs/70_report/46_printed.ipynb #58ab19ef
-def export_table(table,          # pandas.DataFrame; a sentence goes through
-                 name:str,       # of the files, such as "unpg_public"
+def export_table(table,                      # pandas.DataFrame; a sentence goes through
+                 name:str,                   # name of the files, such as "unpg_public"
                  out_dir:str|Path|None=None, # folder of the runs; None: runs/ of the checkout
-                 caption:str='', # what the numbers are, for LaTeX
-                ):               # the same table
+                 caption:str='',             # what the numbers are, for LaTeX
+                ):                           # the same table
     "Write a table to tables/ as Markdown and LaTeX"
     if isinstance(table, str): return table
     if not isinstance(table, pd.DataFrame):

@@ -39,9 +39,9 @@ def _problem(row):
         return f'value {row.value!r} of {row.metric} is not a finite number from 0 to {most}'
 
 # %% ../../nbs/70_report/10_published.ipynb #b5cc685b
-def check_table(frame,     # pandas.DataFrame as read from a CSV file
-                name:str,  # of the file, for the message
-               ):          # the same frame, values as float
+def check_table(frame,    # pandas.DataFrame as read from a CSV file
+                name:str, # name of the file, for the message
+               ):         # the same frame, values as float
     "Return the frame if it is a table of published numbers, else raise a ValueError that names the row"
     if list(frame.columns) != COLUMNS:
         raise ValueError(f"{name}: columns are {', '.join(frame.columns)}. Needed: {', '.join(COLUMNS)}")
@@ -122,12 +122,12 @@ def published_metrics(scores:dict # summary of an evaluation
     return {metric: rate for metric, rate in rates.items() if rate is not None}
 
 # %% ../../nbs/70_report/10_published.ipynb #f5947cd1
-def compare(measured:dict,         # method -> {metric: value or text}, in the units of the published ones
-            reference,             # published rows to compare with, from `published(...)`
-            scale:str,             # of the measured runs, such as "synthetic, 64 identities, 300 steps"
-            training_data:str='',  # of the measured runs
-            backbone:str='',       # of the measured runs
-           ):                      # pandas.DataFrame: method, scale, training_data, backbone, then a column per metric
+def compare(measured:dict,   # method -> {metric: value or text}, in the units of the published ones
+            reference,       # published rows to compare with, from `published(...)`
+            scale:str,       # scale of the measured runs, such as "synthetic, 64 identities, 300 steps"
+            training_data:str='', # training data of the measured runs
+            backbone:str='', # backbone of the measured runs
+           ):                # pandas.DataFrame: method, scale, training_data, backbone, then a column per metric
     "Published numbers (scale \"published\") and measured ones, a row per method"
     if scale.strip().lower() in ('', 'published'): raise ValueError(f'scale {scale!r} does not say what was measured')
     for column in ('paper', 'table'):

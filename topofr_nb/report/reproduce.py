@@ -49,7 +49,7 @@ def parameters_of(book:dict    # a notebook
 def wanted_parameters(book:dict,               # notebook as JSON
                       scale:str,               # "smoke", "quick" or "laptop"
                       out_dir:str|Path,        # folder of the runs
-                      seconds:float|None=None, # after which no new run starts; None: no limit
+                      seconds:float|None=None, # time after which no new run starts; None: no limit
                      )->dict:                  # those that the notebook has
     "What a notebook is run with"
     given = dict(scale=SCALES[one_of('scale', scale, SCALES)], out_dir=str(out_dir))
@@ -129,7 +129,7 @@ class Outcome:
     cpu:float=math.nan # seconds of processors in that time; more than `seconds` where several worked
 
 # %% ../../nbs/70_report/47_reproduce.ipynb #e1147083
-def error_line(text:str # that papermill printed
+def error_line(text:str # output that papermill printed
               )->str:
     "The last line of an error, without places of this machine"
     plain = re.sub(r'\x1b\[[0-9;]*m', '', text)
@@ -149,11 +149,11 @@ def _children_seconds():
     spent = os.times()
     return spent.children_user + spent.children_system
 
-def run_notebook(name:Path,     # relative to `folder`
-                 scale:str,     # "smoke", "quick" or "laptop"
-                 out:Path,      # folder of the executed notebooks
-                 out_dir:Path,  # folder of the runs
-                 seconds:float|None=None, # after which no new run starts
+def run_notebook(name:Path,               # relative to `folder`
+                 scale:str,               # "smoke", "quick" or "laptop"
+                 out:Path,                # folder of the executed notebooks
+                 out_dir:Path,            # folder of the runs
+                 seconds:float|None=None, # time after which no new run starts
                  folder:Path|None=None,   # None: nbs/80_reproduce
                 )->Outcome:
     "Execute a notebook in a process of its own"
@@ -236,10 +236,10 @@ def _left(outcomes, source):
 def reproduce_all(scale:str,                      # "smoke", "quick" or "laptop"
                   names:Sequence[Path]|None=None, # relative to `folder`; None: all
                   out_dir:str|Path|None=None,     # folder of the runs; None: runs/ of the checkout
-                  seconds:float|None=None,        # after which no new run starts; None: no limit
+                  seconds:float|None=None,        # time after which no new run starts; None: no limit
                   again:bool=False,               # run what has not changed, too
                   told:Callable=print,            # takes a sentence about each notebook
-                  folder:Path|None=None,          # of the notebooks; None: nbs/80_reproduce
+                  folder:Path|None=None,          # folder of the notebooks; None: nbs/80_reproduce
                  )->list[Outcome]:                # in the order of the names
     "Every reproduction notebook, one after another; a failed one does not stop the others"
     home = runs_folder(out_dir).resolve()
@@ -261,12 +261,12 @@ def reproduce_all(scale:str,                      # "smoke", "quick" or "laptop"
     return [known[str(name)] for name in names]
 
 # %% ../../nbs/70_report/47_reproduce.ipynb #c784eb05
-def fill_ledger(regime:str,      # "quick" or "laptop"
-                seconds:float,   # after which no new run starts
+def fill_ledger(regime:str,              # "quick" or "laptop"
+                seconds:float,           # time after which no new run starts
                 told:Callable=print,     # takes a sentence about each run
                 ledger:Ledger|None=None, # None: that of the checkout
-                **place,         # out_dir, cache, ...
-               )->dict[str, int]: # experiment -> cells that are still empty
+                **place,                 # out_dir, cache, ...
+               )->dict[str, int]:        # experiment -> cells that are still empty
     "Train what the ledger lacks, as long as there is time"
     start, empty = time.time(), {}
     for name in EXPERIMENTS:

@@ -141,7 +141,7 @@ def experiment_rows(name:str,                # key of EXPERIMENTS
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #2fc3f96d
 def seed_values(claim:Claim,        # two sides and the measure
-                rows:Mapping,       # from `experiment_rows`
+                rows:Mapping,       # (variant, seed) -> Row, from `experiment_rows`
                )->dict[int, float]: # seed -> difference, in points where the measure is a rate; NaN without
     "Differences of a claim, seed by seed"
     scale, measure = 100. if claim.rate else 1., claim.measure.removeprefix('slope ')
@@ -193,7 +193,7 @@ VERDICTS = (SUPPORTS, OPPOSITE, EQUIVALENT, UNDECIDED, UNTESTABLE, UNFINISHED)
 FEWEST_SEEDS = 3
 
 def decide(found:TwoLevel, # mean difference with its interval
-           direction:str,  # of the claim
+           direction:str,  # direction of the claim
            matters:float,  # smallest difference that matters
            p:float,        # p value, corrected for the claims of its table
           )->str:          # one of VERDICTS
@@ -254,7 +254,7 @@ def _people(claim, rows, seeds, ledger):
 
 def measure_claim(claim:Claim,   # two sides and the measure
                   regime:str,    # "quick", "laptop" or "real"
-                  rows:Mapping,  # of the grid, from `experiment_rows`
+                  rows:Mapping,  # (variant, seed) -> Row of the grid, from `experiment_rows`
                   ledger:Ledger, # histograms, for the spread over people
                  )->Judgement:
     "The difference of a claim with its interval; its verdict is still open"
@@ -266,7 +266,7 @@ def measure_claim(claim:Claim,   # two sides and the measure
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #8a009337
 def is_asked(claim:Claim,  # two sides
-             rows:Mapping, # of a grid, from `experiment_rows`
+             rows:Mapping, # (variant, seed) -> Row of a grid, from `experiment_rows`
             )->bool:
     "Whether a grid has what a claim compares: a regime may know other numbers of people or fewer settings"
     variants = {variant for variant, _ in rows}
@@ -352,7 +352,7 @@ def plot_verdicts(judgements:Sequence[Judgement], # claims with their verdicts; 
 # %% ../../nbs/70_report/16_verdicts.ipynb #ce8fca63
 def design_sentence(claim:Claim,           # experiment, unit, and the difference that matters
                     regime:str,            # "quick", "laptop" or "real": the number of seeds
-                    deviation:float,       # of the paired difference between seeds, in the claim's unit
+                    deviation:float,       # deviation of the paired difference between seeds, in the claim's unit
                     people_error:float=0., # its standard error over people
                    )->str:
     "What difference a grid can find, said before it runs"
@@ -384,7 +384,7 @@ def paper_findings(judgements:Sequence[Judgement], # claims with their verdicts,
 # %% ../../nbs/70_report/16_verdicts.ipynb #ba076297
 ASSUMED = 2. # deviation between seeds, in points, as long as none is measured
 
-def design_sentences(judgements:Sequence[Judgement] # of an experiment
+def design_sentences(judgements:Sequence[Judgement] # claims of an experiment, with their verdicts
                     )->list[str]: # one for each claim that is measured, one for a regime without any
     "What each grid can find: from the deviations that were measured, otherwise from an assumed one"
     found = []
@@ -413,7 +413,7 @@ def of_experiments(*names:str,        # keys of EXPERIMENTS
 # %% ../../nbs/70_report/16_verdicts.ipynb #fbabfcd3
 SILENT = (UNTESTABLE, UNFINISHED) # nothing is said about the claim itself
 
-def regime_cell(judgements:Sequence[Judgement] # of one claim, or of several that a regime is silent about
+def regime_cell(judgements:Sequence[Judgement] # verdicts of one claim, or of several that a regime is silent about
                )->str:                         # Markdown
     "What a regime says"
     said = [x for x in judgements if x.verdict not in SILENT]

@@ -79,7 +79,7 @@ def _moved(then, now):
 def compare_rows(then:Row,              # row of the ledger
                  now:Row,               # row of the run that was trained again
                  equal_histograms:bool, # whether the histograms of both are the same
-                 rows:Iterable[Row],    # of the ledger, for the spread
+                 rows:Iterable[Row],    # rows of the ledger, for the spread
                 )->Verified:
     "Whether a run that was trained again is the one in the ledger"
     rows, moved, differ = list(rows), _moved(then, now), unequal(then, now)
@@ -161,7 +161,7 @@ def verify_row(row:Row,       # run that is trained again
 # %% ../../nbs/70_report/17_verify.ipynb #9fc24f7f
 def verify_results(count:int=3,             # rows that are drawn
                    ledger:Ledger|None=None, # None: that of the checkout
-                   seed:int|None=None,      # of the lot; None: another one each time
+                   seed:int|None=None,      # seed of the lot; None: another one each time
                    seconds:float=math.inf,  # only rows whose training took up to this long
                    told=print,              # takes a sentence about each row
                    **place,                 # cache
