@@ -28,8 +28,10 @@ STYLE = {'figure.dpi': DPI, 'savefig.dpi': DPI, 'figure.facecolor': 'white', 'sa
 
 # %% ../nbs/02_figures.ipynb #e60617fa
 def use_style():
-    "Draw everything that follows in the workbook's style: matplotlib and Plotly"
+    "Draw everything that follows in the workbook's style: matplotlib and Plotly; tables show whole sentences"
+    import pandas as pd
     from plotly import graph_objects as go, io
+    pd.set_option('display.max_colwidth', None)
     plt.rcParams.update(STYLE)
     margin = dict(l=60, r=20, t=50, b=50)
     layout = dict(colorway=COLOURS, font_size=12, paper_bgcolor='white', plot_bgcolor='white', margin=margin)

@@ -6,15 +6,16 @@
 __all__ = ['SCALES', 'SEEDS', 'MEASURED', 'PARAMETERS', 'trained_scale', 'scale_text', 'make_base', 'untestable', 'run_grid',
            'score_grid', 'run_table', 'results_file', 'save_results', 'store', 'read_stored', 'stored_or',
            'unfinished_sentence', 'where_sentence', 'by_variant', 'spread_table', 'plot_spread', 'measured_metrics',
-           'strictest', 'beside', 'grid_rows', 'Table', 'reproduce', 'listed']
+           'strictest', 'beside', 'grid_rows', 'Table', 'reproduce', 'listed', 'folded']
 
 # %% ../../nbs/70_report/20_tables.ipynb #f3b165c3
-import json, math, time
+import json, math, re, time
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 
 import pandas as pd
-from IPython.display import Markdown
+from IPython.display import HTML, Markdown
 
 from ..core import one_of, project_root
 from ..figures import COLOURS, subplots
@@ -380,5 +381,13 @@ def listed(sentences,    # list of text; may be empty
            above:str='', # a paragraph ahead of the list
            empty:str='Nothing is measured yet.', # what stands for an empty list
           )->Markdown:
-    "Sentences as a list, for the value of a cell"
-    return Markdown(f'{above}\n\n' + '\n'.join(f'- {sentence}' for sentence in sentences or [empty]))
+    "Sentences as a list, for the value of a cell; names of measures are code: `tar@0.1` would be an e-mail address"
+    text = f'{above}\n\n' + '\n'.join(f'- {sentence}' for sentence in sentences or [empty])
+    return Markdown(re.sub(r'(?<![\w`])\w+@[\d.]+(e-\d+)?(?<!\.)', r'`\g<0>`', text))
+
+# %% ../../nbs/70_report/20_tables.ipynb #d30de781
+def folded(table, # pandas.DataFrame
+           said:str, # line that is seen, and opens the table
+          )->HTML:
+    "A long table behind one line"
+    return HTML(f'<details><summary>{escape(said)}</summary>{table.to_html()}</details>')
