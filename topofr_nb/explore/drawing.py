@@ -41,23 +41,20 @@ class Panel:
                  xlabel:str='',
                  ylabel:str='',
                  axes:bool=True,            # ticks and labels; off where positions have no unit
-                 log_x:bool=False,          # a logarithmic x axis
                  yticks:bool=True,          # off where the heights are kinds
                 ):
         for name, ends in (('x', x), ('y', y)): _check_range(name, ends)
-        if log_x and x[0] <= 0: raise ValueError(f'the logarithmic x axis begins at {x[0]}; valid: above 0')
         self.x, self.y, self.width, self.height = x, y, width, height
         self.title, self.xlabel, self.ylabel = title, xlabel, ylabel
-        self.axes, self.log_x, self.yticks, self.marks = axes, log_x, yticks, []
+        self.axes, self.yticks, self.marks = axes, yticks, []
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #ae17b518
 def place(panel:Panel, # axes that give the scale
-          x,           # numbers in the unit of the axis, one or an array; a log axis begins at its left end
+          x,           # numbers in the unit of the axis, one or an array
           y,           # as many as x
          )->tuple[np.ndarray, np.ndarray]: # pixels from the panel's upper left corner
     "Values to pixels"
     x, (left, right) = np.asarray(x, float), panel.x
-    if panel.log_x: x, left, right = np.log10(np.maximum(x, left)), np.log10(left), np.log10(right)
     across = (x - left)/(right - left)*panel.width
     up = (np.asarray(y, float) - panel.y[0])/(panel.y[1] - panel.y[0])*panel.height
     return across, panel.height - up
@@ -178,14 +175,10 @@ def _text(at, text, anchor='middle', size=11, colour=INK):
     return f'<text {at} {looks} pointer-events="none">{escape(text)}</text>'
 
 # %% ../../nbs/85_explore/04_drawing.ipynb #41cc091a
-def ticks(low:float,      # lower end of the axis; above 0 where `log`
-          high:float,     # upper end of the axis
-          log:bool=False, # powers of ten instead of about five even steps
-         )->list[float]:  # ascending, within the ends
+def ticks(low:float,     # lower end of the axis
+          high:float,    # upper end of the axis
+         )->list[float]: # ascending, within the ends
     "Round values between two ends"
-    if log:
-        powers = range(int(np.ceil(np.log10(low))), int(np.floor(np.log10(high))) + 1)
-        return [float(f'1e{power}') for power in powers]
     rough = (high - low)/5
     power = 10.**np.floor(np.log10(rough))
     step = power*next(nice for nice in (1, 2, 5, 10) if nice*power >= rough*(1 - 1e-9))
@@ -200,7 +193,7 @@ def axes_text(panel:Panel # axes with their title; its marks are left out
     parts = [_text(f'x="{w/2}" y="-8"', panel.title, size=13)]
     if not panel.axes: return parts[0]
     parts.append(f'<path d="M0 0V{h}H{w}" fill="none" stroke="{FAINT}"/>')
-    across = ticks(*panel.x, panel.log_x)
+    across = ticks(*panel.x)
     for value, x in zip(across, place(panel, across, panel.y[0])[0]):
         parts.append(f'<path d="M{x:.1f} {h}v4" stroke="{FAINT}"/>')
         parts.append(_text(f'x="{x:.1f}" y="{h + 16}"', f'{value:g}'))

@@ -46,6 +46,7 @@ def choice(name:str,            # name of the drawing function's argument
            value:str|None=None, # option at the start; default: the first
           )->dict:              # control for `Explorer`
     "One of several names"
+    if not options: raise ValueError(f'choice {name!r} has no options; valid: a list of at least one name')
     start = one_of(label, value or options[0], options)
     return dict(kind='choice', name=name, label=label, options=list(options), value=start)
 
@@ -238,7 +239,6 @@ def value_at(panel:Panel, # axes under the pointer
     across = np.clip((x - left)/panel.width, 0, 1)
     up = np.clip(1 - (y - top)/panel.height, 0, 1)
     value = panel.y[0] + up*(panel.y[1] - panel.y[0])
-    if panel.log_x: return float(panel.x[0]*(panel.x[1]/panel.x[0])**across), float(value)
     return float(panel.x[0] + across*(panel.x[1] - panel.x[0])), float(value)
 
 # %% ../../nbs/85_explore/06_widget.ipynb #wgtstep1
