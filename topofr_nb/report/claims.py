@@ -84,6 +84,8 @@ def paired_difference(runs,               # columns variant, seed and the measur
                      )->Interval:
     "A measure of a minus that of b, seed by seed"
     for name in (a, b): one_of('variant', name, runs.variant.unique())
+    for row in runs[runs.duplicated(['variant', 'seed'])].itertuples():
+        raise ValueError(f'variant {row.variant!r} has seed {row.seed} more than once; valid: one row for each seed')
     wide = runs.pivot(index='seed', columns='variant', values=measure)[[a, b]].astype(float).dropna()
     return student_interval(scale*(wide[a] - wide[b]))
 
