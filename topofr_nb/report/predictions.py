@@ -56,11 +56,11 @@ def predictions(checkpoint:str|Path,       # checkpoint of a network with a soft
 # %% ../../nbs/70_report/49_predictions.ipynb #00391787
 def grid_predictions(variants:dict,              # name -> fields of the recipe
                      seeds:list[int],            # seeds; every variant is trained with each
-                     base:dict,                  # fields that all share
-                     out_dir:str|Path|None=None, # folder of the runs, the one in `base`; None: runs/ of the checkout
+                     base:dict,                  # fields that all share, with `out_dir`, the folder of the runs
                      data:str|Path='synthetic',  # faces, as for a recipe
                     ):                           # pandas.DataFrame: that of `predictions`, and variant, seed, run
     "Train what is missing, and predict with every network"
     runs = run_grid(variants, seeds, base, progress=False)
-    return pd.concat([predictions(runs_folder(out_dir)/row.run/'last.safetensors', data).assign(
+    folder = runs_folder(base.get('out_dir'))
+    return pd.concat([predictions(folder/row.run/'last.safetensors', data).assign(
         variant=row.variant, seed=row.seed, run=row.run) for row in runs.itertuples()])

@@ -111,14 +111,14 @@ def _scores(folder, protocol, what, allowed, progress):
 # %% ../../nbs/70_report/20_tables.ipynb #78d16b25
 def score_grid(runs,           # from `run_grid`
                protocols:dict, # built-in twin -> size or None; or protocol -> folder or .bin of your own
-               out_dir:str|Path|None=None, # folder of the runs; None: runs/ of the checkout
+               base:dict,      # recipe fields that all share; `out_dir` is the folder of the runs
                progress:bool=False, # whether a bar is shown
                seconds:float=math.inf, # time after which no new protocol starts
               ):               # pandas.DataFrame: variant, seed, run, then a column per published metric, 0..1
     "Score the finished runs of a grid"
     rows, start = [], time.time()
     for variant, seed, run in zip(runs.variant, runs.seed, runs.run):
-        folder, row = runs_folder(out_dir)/run, dict(variant=variant, seed=seed, run=run)
+        folder, row = runs_folder(base.get('out_dir'))/run, dict(variant=variant, seed=seed, run=run)
         for name, what in protocols.items():
             row |= _scores(folder, name, what, time.time() - start < seconds, progress)
         rows.append(row)
@@ -133,9 +133,9 @@ def run_table(variants:dict,            # name -> recipe fields that make this v
               seconds:float|None=None,  # time after which no new run or twin starts; 0 only reads; None: no limit
              ):                         # pandas.DataFrame of `run_grid` with the columns of `score_grid`
     "Train, or reuse, and score"
-    most, out_dir = math.inf if seconds is None else seconds, base.get('out_dir')
+    most = math.inf if seconds is None else seconds
     runs = run_grid(variants, seeds, base, progress=False, seconds=most)
-    scores = score_grid(runs, protocols, out_dir) if protocols else score_grid(runs, twins, out_dir, seconds=most)
+    scores = score_grid(runs, protocols, base) if protocols else score_grid(runs, twins, base, seconds=most)
     return runs.merge(scores, on=['variant', 'seed', 'run'], how='left')
 
 # %% ../../nbs/70_report/20_tables.ipynb #72be3a8d

@@ -128,15 +128,19 @@ def plot_discrepancies(values,                   # from `batch_discrepancies`
                        xlabel:str='discrepancy', # name of the measure, before ", raw" and ", normalised"
                       ):                         # a matplotlib figure
     "Histograms over the batches of all seeds, raw and normalised, a row per method and control"
+    above = values.raw[values.raw > 0]
+    if not len(above): raise ValueError(f'none of {len(values)} raw discrepancies is above 0; valid: one or more')
     names = list(dict.fromkeys(values.variant))
     fig, axes = subplots(1, 2, height=0.42*len(names) + 1.1, sharey=True)
-    for ax, column in zip(axes, ('raw', 'normalised'), strict=True):
-        least, most = values[column].min(), values[column].max()
-        bins = np.geomspace(least, most, 60) if column == 'raw' else np.linspace(0, most, 60)
+    edges = dict(raw=np.geomspace(above.min(), above.max(), 60))
+    edges['normalised'] = np.linspace(0, values.normalised.max(), 60)
+    for ax, (column, bins) in zip(axes, edges.items(), strict=True):
         for i, name in enumerate(names):
             _ridge(ax, values[values.variant == name][column], bins, len(names) - 1 - i, name in CONTROLS)
         ax.set(xlabel=f'{xlabel}, {column}', yticks=range(len(names)), yticklabels=names[::-1],
                xscale='log' if column == 'raw' else 'linear')
+    zeros = int((values.raw == 0).sum())
+    if zeros: axes[0].set_xlabel(f'{xlabel}, raw (not drawn: {counted(zeros, "value")} of 0)')
     fig.suptitle(title, fontsize=10)
     return fig
 
@@ -191,8 +195,8 @@ def logged_median(run:str,     # name of a run's folder
 # %% ../../nbs/70_report/50_topofr.ipynb #886b650e
 def pull_costs(found, # rows of the notebook on the pull: variant, seed, loss, measures; no loss: not finished
                scale:str='fitted', # beginning of the variants' names, before ", pull <number>"
-               measures:Sequence[str]=('tar_0.001', 'tar_0.01', 'tar_0.1'), # columns of `found` that are rates above 0
-              ):      # pandas.DataFrame: pull, measure, seeds, factor, low, high
+               measures:Sequence[str]=('tar_0.001', 'tar_0.01', 'tar_0.1'), # columns of `found` that are rates
+              ):      # pandas.DataFrame: pull, measure, seeds, zeros (seeds left out, a rate is 0), factor, low, high
     "By which factor each pull changes a score of ArcFace"
     ended, start, lines = found.dropna(subset='loss'), f'{scale}, pull ', []
     plain = ended[ended.variant == 'ArcFace'].set_index('seed')
@@ -200,11 +204,12 @@ def pull_costs(found, # rows of the notebook on the pull: variant, seed, loss, m
     for variant, rows in pulled.groupby('variant', sort=False):
         of_seed = rows.set_index('seed')
         for measure in measures:
-            factors = (of_seed[measure]/plain[measure]).dropna()
-            found_log = student_interval(np.log(factors))
-            mean, low, high = np.exp(found_log[:3])
-            lines.append((float(variant.removeprefix(start)), measure, len(factors), mean, low, high))
-    columns = ['pull', 'measure', 'seeds', 'factor', 'low', 'high']
+            both = pd.DataFrame(dict(pulled=of_seed[measure], plain=plain[measure])).dropna()
+            above = both[(both > 0).all(axis=1)]
+            found_log = student_interval(np.log(above.pulled/above.plain))
+            seeds, zeros = len(above), len(both) - len(above)
+            lines.append((float(variant.removeprefix(start)), measure, seeds, zeros, *np.exp(found_log[:3])))
+    columns = ['pull', 'measure', 'seeds', 'zeros', 'factor', 'low', 'high']
     return pd.DataFrame(lines, columns=columns).sort_values(['pull', 'measure'], kind='stable', ignore_index=True)
 
 # %% ../../nbs/70_report/50_topofr.ipynb #f77dec49
@@ -225,6 +230,9 @@ def pull_sentence(found=None, # None: the stored rows of the notebook on the pul
     rest = sorted(set(costs.pull) - set(several.pull))
     named = ', '.join(f'{pull:g}' for pull in rest)
     fewer = f' Fewer than {FEWEST_SEEDS} seeds ({named}) show a direction, no size.' if rest else ''
+    zeros = [f'{counted(row.zeros, "seed")} at a pull of {row.pull:g} and a FAR of {SHORT_TAR[row.measure]}'
+             for row in costs[costs.zeros > 0].itertuples()]
+    left_out = f' Left out, since a TAR is 0: {", ".join(zeros)}.' if zeros else ''
     kept = ' No pull gains at any FAR, so the default of `topofr` keeps its weight, which hardly pulls at all.'
     return (f'Against ArcFace of the same seed, with 95 % intervals over {counted(int(several.seeds.min()), "seed")}: '
-            f'{"; ".join(parts)}. Outside chance: {"; ".join(ends) or "none"}.{fewer}{"" if good else kept}')
+            f'{"; ".join(parts)}. Outside chance: {"; ".join(ends) or "none"}.{fewer}{left_out}{"" if good else kept}')
