@@ -291,6 +291,21 @@ def test_bad_input_under_torchrun(name, tmp_path):
     assert lines[0] == own and lines[-2] == f"  traceback : {own}", err
 
 
+@pytest.mark.skipif(asked < 2, reason="TORCHRUN_CASES is 1: a start of torchrun takes long")
+def test_started_by_a_recipe(tmp_path):
+    "`processes = 2` in a notebook: the rows are heard, the numbers are those of one process; asked again, nothing is trained"
+    from topofr_nb.training.loop import train
+    from topofr_nb.training.recipe import make_recipe
+    values = {**small, **few, "precision": "float64", "cache": str(tmp_path / "cache")}
+    alone = train(make_recipe(**values, out_dir=str(tmp_path / "one")), progress=False)
+    heard = []
+    pair = make_recipe(**values, out_dir=str(tmp_path / "two"), processes=2)
+    run = train(pair, progress=False, listener=heard.append)
+    assert heard == run.metrics and run.finished and run.folder.name == alone.folder.name
+    assert max(gap(state(run.folder), state(alone.folder))) < 1e-9
+    assert len(train(pair, progress=False).starts) == 1
+
+
 def workers(parent):
     "Processes that torchrun has started, by its id"
     listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True).stdout
