@@ -171,6 +171,11 @@ def lost_sentence(lost:list[int], # ranks from `lost_processes`, at least one
 # %% ../../nbs/60_training/36_processes.ipynb #9114a84e
 BROKEN = ('gloo', 'NCCL', 'onnection', 'imed out', 'TCPStore')
 
+def _told_first():
+    "Whether no process has told of a loss; counted at the meeting place, as long as there is one"
+    try: return _store().add('told', 1) == 1
+    except RuntimeError: return True
+
 @contextmanager
 def naming_lost():
     "Within `with`, an error of the connection becomes one sentence, by the first process that lives"
@@ -180,7 +185,7 @@ def naming_lost():
         with Signals(): lost = lost_processes() # torchrun ends the living at once; this takes a few seconds
         if not lost: raise
         first = min(set(range(world()[1])) - set(lost), default=0)
-        if world()[0] != first: raise Elsewhere(after=False) from None
+        if world()[0] != first or not _told_first(): raise Elsewhere(after=False) from None
         raise LostProcess(lost_sentence(lost)) from None
 
 # %% ../../nbs/60_training/36_processes.ipynb #c67f7e68
