@@ -101,7 +101,8 @@ def last_checkpoint()->Path:
     return latest.parent/json.loads(latest.read_text())['run']/'last.safetensors'
 
 # %% ../../nbs/60_training/50_evaluate.ipynb #e75f279e
-def scored_file(scoring:Scoring)->Path: # request; its checkpoint counts here
+def scored_file(scoring:Scoring, # request; its checkpoint counts here, None is the last run's
+               )->Path:
     "The file of the network; a folder of a run stands for its last checkpoint"
     path = Path(scoring.checkpoint) if scoring.checkpoint else last_checkpoint()
     inside = path/'last.safetensors'
