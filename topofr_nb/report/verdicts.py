@@ -450,7 +450,7 @@ def findings_table(judgements:Sequence[Judgement]|None=None, # None: all claims 
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #8f75084a
 MAIN = ('t3-all-3', 't3-all-accuracy', 't3-p-r-3', 't2-arcface-3', 't4-arcface',
-        'fig7-bottleneck', 't7-sde-arcface-3',
+        'fig7-bottleneck', 't7-sde-arcface-3', 'sds-degraded', 'sds-wrong',
         'unpg-head-3', 'unpg-filter-3', 'unpg-accuracy', 'gif-pfc3-600', 'gif-pfc3-5000', 'gif-slope',
         'rivals-isa-3', 'cross-u-3')
 
