@@ -28,9 +28,8 @@ def best_threshold(scores:np.ndarray, # (n,) cosines
                   )->float:           # cosine; pairs at or above it count as one person
     "The threshold with the fewest wrong decisions on these pairs, in the middle between two scores"
     order = np.argsort(scores, kind='stable')
-    ordered = scores[order]
-    kind = np.where(same[order], 1, -1)
-    wrong = (~same).sum() + np.concatenate([[0], np.cumsum(kind)]) # accepted are those from place k on
+    ordered, alike = scores[order], same[order]
+    wrong = (~same).sum() + np.concatenate([[0], np.cumsum(np.where(alike, 1, -1))]) # accepted: those from place k on
     ends = np.concatenate([[ordered[0] - 1e-3], ordered, [ordered[-1] + 1e-3]])
     between = np.concatenate([[True], np.diff(ordered) > 0, [True]]) # equal scores cannot be parted
     best = np.flatnonzero(between)[wrong[between].argmin()]
@@ -74,14 +73,12 @@ def kinds(decisions:list[Decisions] # one or two
     lists = {f'{first.name} wrong': (wrong, first.margins)}
     if len(decisions) == 2:
         other = second.margins < 0
-        change = first.margins - second.margins
         lists |= {f'{second.name} wrong': (other, second.margins),
                   'both wrong': (wrong & other, first.margins + second.margins),
-                  f'only {first.name} wrong': (wrong & ~other, change),
-                  f'only {second.name} wrong': (~wrong & other, -change)}
+                  f'only {first.name} wrong': (wrong & ~other, first.margins - second.margins),
+                  f'only {second.name} wrong': (~wrong & other, second.margins - first.margins)}
     lists[f'{first.name} right, least sure'] = (~wrong, first.margins)
-    return {name: np.flatnonzero(chosen)[np.argsort(by[chosen], kind='stable')]
-            for name, (chosen, by) in lists.items()}
+    return {name: np.flatnonzero(on)[np.argsort(by[on], kind='stable')] for name, (on, by) in lists.items()}
 
 # %% ../../nbs/85_explore/80_pairs_explorer.ipynb #4dbc6069
 SAME, DIFFERENT = COLOURS[0], COLOURS[3]
@@ -108,15 +105,14 @@ def against_panel(first:Decisions,  # what the network across says, from `decide
                  )->Panel:
     "Two networks: a dot is a pair, blue of one person, red of two; a click shows the pair in its list"
     ends = [(float(found.scores.min()) - 0.05, float(found.scores.max()) + 0.05) for found in (first, second)]
-    title = 'each pair by both networks; dashed: thresholds'
-    panel = Panel(*ends, 680, 170, title, f'cosine, {first.name}', second.name)
+    panel = Panel(*ends, 680, 170, 'pairs by both networks; dashed: thresholds', f'cosine, {first.name}', second.name)
     add_line(panel, [first.threshold]*2, panel.y, INK, 1, '4 3')
     add_line(panel, panel.x, [second.threshold]*2, INK, 1, '4 3')
     wrong = np.flatnonzero((first.margins < 0) | (second.margins < 0))
     right = np.setdiff1d(np.arange(len(same)), wrong)
     add_points(panel, first.scores[right], second.scores[right], FAINT, 2)
-    colours = [SAME if same[i] else DIFFERENT for i in wrong]
     tips = [f'pair {i}: {first.scores[i]:.2f} and {second.scores[i]:.2f}' for i in wrong]
+    colours = [SAME if alike else DIFFERENT for alike in same[wrong]]
     add_points(panel, first.scores[wrong], second.scores[wrong], colours, 3.5, tips, wrong, same[wrong])
     add_points(panel, first.scores[shown], second.scores[shown], COLOURS[1], 2.5)
     return panel
@@ -139,14 +135,12 @@ def faces_panel(pairs:PairSet,             # images and the pairs among them
     panel = Panel((-0.5, ACROSS - 0.5), (0.55 - rows, 0.55), 760, 62*rows, title, axes=False)
     colours = [SAME if pairs.same[i] else DIFFERENT for i in shown]
     tips = [f'pair {i}' for i in shown]
-    for row, index in enumerate((pairs.index_a, pairs.index_b)):
-        faces = [address(int(index[i])) for i in shown]
-        add_images(panel, range(len(shown)), [-row]*len(shown), faces, 62, tips, frames=colours)
+    for y, index in enumerate((pairs.index_a[shown], pairs.index_b[shown])):
+        add_images(panel, range(len(shown)), [-y]*len(shown), [*map(address, index.tolist())], 62, tips, frames=colours)
     for x, i in enumerate(shown):
         add_text(panel, x, -1.72, 'one person' if pairs.same[i] else 'two people', colours[x], 'middle', 12)
         for row, found in enumerate(decisions):
-            verdict = '✗' if found.margins[i] < 0 else '✓'
-            told = f'{found.name[:7]} {found.scores[i]:.2f} {verdict}'
+            told = f'{found.name[:7]} {found.scores[i]:.2f} {"✗" if found.margins[i] < 0 else "✓"}'
             add_text(panel, x, -2.0 - 0.28*row, told, anchor='middle', size=11)
     if not len(shown): add_text(panel, 3.5, -0.5, 'no such pair', anchor='middle', size=14)
     return panel
@@ -155,9 +149,8 @@ def faces_panel(pairs:PairSet,             # images and the pairs among them
 def said(decisions:list[Decisions] # what one or two networks say of the same pairs
         )->str:
     "How many pairs each network gets wrong"
-    n = len(decisions[0].scores)
     wrong = [found.margins < 0 for found in decisions]
-    told = [f'{found.name} is wrong in {missed.sum()} of {n} pairs (threshold {found.threshold:.2f})'
+    told = [f'{found.name} is wrong in {missed.sum()} of {len(missed)} pairs (threshold {found.threshold:.2f})'
             for found, missed in zip(decisions, wrong)]
     if len(decisions) == 2: told.append(f'both in {(wrong[0] & wrong[1]).sum()}')
     return '; '.join(told) + '.'
@@ -167,8 +160,7 @@ def explore_pairs(pairs:PairSet, # images and the pairs among them
                   scores:dict,   # name of one or two networks -> (n,) cosines
                  )->Explorer:
     "Pairs by list, the worst first; a click on a dot goes to its pair"
-    same = pairs.same.numpy()
-    address = read_once(pairs)
+    same, address = pairs.same.numpy(), read_once(pairs)
     decisions = [decide(name, values, same) for name, values in scores.items()]
     if not 1 <= len(decisions) <= 2: raise ValueError(f'{len(decisions)} networks; expected one or two')
     lists = kinds(decisions)
