@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['REGIMES', 'SCORED', 'QUICK', 'REAL', 'UNPG_PARTS', 'CONVERGED', 'PAIRS', 'ALIGNMENT', 'TOPOFR_PARTS', 'WEIGHTED',
            'TOPOFR', 'MARGIN_RIVALS', 'SEEDS', 'MINERS', 'TERMS', 'PAPER_BATCHES', 'GENTLE', 'ALPHAS', 'XIS', 'SCALES',
-           'PEOPLE', 'REAL_PEOPLE', 'GIF_METHODS', 'CODED', 'FACTORS', 'TOGETHER', 'ALIGNMENTS', 'DISTANCES',
-           'ONE_WEIGHT', 'BATCHES', 'CROWDS', 'EXPERIMENTS', 'SYNTHETIC_ONLY', 'IMAGES_PER_SECOND', 'warm_checkpoint',
-           'Experiment', 'missing_cells', 'run_experiment', 'real_faces', 'unpg', 'wdfs', 'pairs', 'casia', 'ablation',
-           'sign', 'discrepancy', 'sde', 'margins', 'webface', 'miners', 'terms', 'batches', 'mobile', 'sweeps', 'gif',
-           'tail', 'crossed', 'cross', 'rivals', 'distances', 'sizes', 'find_experiment', 'regimes_of',
-           'known_variants', 'estimated_hours']
+           'PEOPLE', 'REAL_PEOPLE', 'GIF_METHODS', 'CODED', 'GIF_PARTS', 'FACTORS', 'TOGETHER', 'ALIGNMENTS',
+           'DISTANCES', 'ONE_WEIGHT', 'BATCHES', 'CROWDS', 'EXPERIMENTS', 'SYNTHETIC_ONLY', 'IMAGES_PER_SECOND',
+           'warm_checkpoint', 'Experiment', 'missing_cells', 'run_experiment', 'real_faces', 'unpg', 'wdfs', 'pairs',
+           'casia', 'ablation', 'sign', 'discrepancy', 'sde', 'margins', 'webface', 'miners', 'terms', 'batches',
+           'mobile', 'sweeps', 'gif', 'gif_parts', 'tail', 'crossed', 'cross', 'rivals', 'distances', 'sizes',
+           'find_experiment', 'regimes_of', 'known_variants', 'estimated_hours']
 
 # %% ../../nbs/70_report/13_experiments.ipynb #243d13d3
 import math, os
@@ -333,6 +333,22 @@ def gif(regime:str='laptop' # "quick", "laptop" or "real"
     return Experiment('gif', regime, base, variants, tuple(SEEDS[regime] if real else range(3)),
                       'GIF and its rivals over the number of people', warm)
 
+# %% ../../nbs/70_report/13_experiments.ipynb #g1fpa002
+GIF_PARTS = {'GIF': dict(method='gif'), 'L_C only': dict(method='gif_tokens'),
+             'L_AR only': dict(method='gif_regression')}
+GIF_PARTS |= {f'v = {v}': dict(method='gif', vocabulary=v) for v in (5, 10, 20)}
+GIF_PARTS |= {'not balanced': dict(method='gif', balanced=False), 'not spread': dict(method='gif', homogenise_steps=0),
+              'pixels': dict(method='gif', codes='pixels'), 'pixels, random codes': dict(method='gif', codes='random')}
+
+def gif_parts(regime:str='laptop' # "quick" or "laptop"
+             )->Experiment:
+    "GIF without each of its parts"
+    if regime == 'real': raise ValueError("regime 'real' has 336 people; GIF needs many. Valid: quick, laptop")
+    warm = {name: dict(method='softmax', max_steps=None, epochs=2) for name, fields in GIF_PARTS.items()
+            if 'codes' not in fields}
+    return Experiment('gif_parts', regime, _base(regime, {}, CONVERGED | dict(keep_every=None)), GIF_PARTS, (0, 1, 2),
+                      'losses, vocabularies and codes of GIF', warm, measures=('codes',))
+
 # %% ../../nbs/70_report/13_experiments.ipynb #1d80a3a6
 def tail(regime:str='laptop' # "quick" or "laptop"
         )->Experiment:
@@ -416,9 +432,9 @@ def sizes(regime:str='laptop' # "quick" or "laptop"
 EXPERIMENTS = dict(unpg=unpg, pairs=pairs, wdfs=wdfs, casia=casia, ablation=ablation, sign=sign,
                    discrepancy=discrepancy, sde=sde,
                    margins=margins, webface=webface, miners=miners, terms=terms, batches=batches, mobile=mobile,
-                   sweeps=sweeps, gif=gif, tail=tail, cross=cross, rivals=rivals, sizes=sizes,
-                   distances=distances)
-SYNTHETIC_ONLY = ('sde', 'batches', 'tail', 'cross', 'sizes')
+                   sweeps=sweeps, gif=gif, gif_parts=gif_parts, tail=tail, cross=cross, rivals=rivals,
+                   sizes=sizes, distances=distances)
+SYNTHETIC_ONLY = ('sde', 'batches', 'gif_parts', 'tail', 'cross', 'sizes')
 
 def find_experiment(name:str,            # key of EXPERIMENTS
                     regime:str='laptop', # "quick", "laptop" or "real"; ValueError where the experiment has none such
