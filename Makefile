@@ -14,7 +14,7 @@ unexport JUPYTER_PATH PYTHONPATH PYTHONHOME
 # The caller's mirror is kept, find-links are not: pip would prefer a CPU-only torch of the same version lying there.
 PIP := PIP_USER=0 PIP_FIND_LINKS=.venv/no-links PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 
-.PHONY: help install train test fuzz lab docs style reproduce reproduce-smoke verify-results export readme lock clean
+.PHONY: help install train test fuzz lab docs style reproduce reproduce-smoke verify-results store export readme lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -29,6 +29,7 @@ help:
 	@echo 'make reproduce        every notebook of nbs/80_reproduce and a page of what they found; SCALE=smoke, quick or laptop'
 	@echo 'make reproduce-smoke  the same at smoke scale as tests, two at a time'
 	@echo 'make verify-results   draw rows of the ledger, train them again, compare; N=10 draws ten'
+	@echo 'make store            run and store the reproduction notebooks that are older than the ledger, or ARGS="notebook"'
 	@echo 'make lock             resolve requirements.lock anew (needs the package index)'
 	@echo 'make install          only the set-up that the others do by themselves'
 	@echo 'make clean            remove what tools left behind; .venv and runs/ stay'
@@ -78,6 +79,9 @@ reproduce-smoke: .venv/.installed
 N ?= 3
 verify-results: .venv/.installed
 	@$(BIN)/python -m topofr_nb.report.verify --rows $(N) $(ARGS)
+
+store: .venv/.installed
+	@$(BIN)/python tools/store.py $(ARGS)
 
 style: .venv/.installed
 	@$(BIN)/python tests/style.py $(ARGS)

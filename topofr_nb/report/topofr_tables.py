@@ -92,15 +92,17 @@ def verdict_cell(judged:Sequence[Judgement], # claims of one regime with their v
                  variant:str,           # row of the table
                  against:str|None=None, # a variant that is compared with each row; None: the row with its rivals
                 )->str:
-    "What was decided about a row"
+    "What was decided about a row; the measure is named where there are several"
     def speaks(claim): return claim.b == variant and claim.a == against if against else claim.a == variant
     said = [x for x in judged if speaks(x.claim)]
-    return '; '.join(f'{x.claim.a} − {x.claim.b}: {x.difference or "no run"}, {x.verdict}' for x in said)
+    several = len({x.claim.measure for x in said}) > 1
+    def place(claim): return f'{claim.a} − {claim.b}' + (f' ({claim.measure})' if several else '')
+    return '; '.join(f'{place(x.claim)}: {x.difference or "no run"}, {x.verdict}' for x in said)
 
 # %% ../../nbs/70_report/51_topofr_tables.ipynb #981324b2
 def beside_published(name:str,                   # key of PAPER_TABLES
                      reported,                   # published rows of the table
-                     judged:Sequence[Judgement], # of one regime and measure
+                     judged:Sequence[Judgement], # of one regime
                      metrics:Sequence[str],      # published ones that are shown
                      measures:Sequence[str]=('tar@0.001', 'tar@0.0001'), # scores of the ledger that are shown, rates
                      names:dict|None=None,       # variant -> method as it is published, where they differ

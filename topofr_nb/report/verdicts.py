@@ -6,9 +6,9 @@
 __all__ = ['DIRECTIONS', 'SCORES', 'EXTRA', 'GATES', 'SUPPORTS', 'OPPOSITE', 'EQUIVALENT', 'UNDECIDED', 'UNTESTABLE',
            'UNFINISHED', 'VERDICTS', 'FEWEST_SEEDS', 'ASSUMED', 'SILENT', 'PAPERS', 'MAIN', 'OUTCOMES', 'Claim',
            'parse_gate', 'read_claims', 'value_of', 'experiment_rows', 'seed_values', 'gate_value', 'closed_gate',
-           'decide', 'holm', 'Judgement', 'measure_claim', 'is_asked', 'judge', 'verdict_table', 'count_verdicts',
-           'plot_verdicts', 'design_sentence', 'paper_findings', 'design_sentences', 'of_experiments', 'regime_cell',
-           'findings_table', 'main_findings', 'counts_line', 'folded_findings']
+           'decide', 'holm', 'Judgement', 'coarse_interval', 'measure_claim', 'is_asked', 'judge', 'verdict_table',
+           'count_verdicts', 'plot_verdicts', 'design_sentence', 'paper_findings', 'design_sentences', 'of_experiments',
+           'regime_cell', 'findings_table', 'main_findings', 'counts_line', 'folded_findings']
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #59809843
 import csv, math, re
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core import one_of, project_root
-from ..evaluation.people_counts import MEASURES
+from ..evaluation.people_counts import MEASURES, PeopleCounts
 from ..figures import COLOURS, subplots
 from .claims import counted, number_text
 from .experiments import EXPERIMENTS, REGIMES, find_experiment, known_variants, regimes_of
@@ -226,7 +226,7 @@ class Judgement:
     seeds:int     # of the grid
     p:float       # corrected within the table
     verdict:str
-    why:str = ''  # for what is not decided
+    why:str = ''  # what is not decided, or what an interval rests on
 
     @property
     def difference(self)->str:
@@ -242,15 +242,25 @@ class Judgement:
     def again(self)->str: return f'python -m topofr_nb.report {self.claim.experiment} --regime {self.regime}'
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #fd114822
+def coarse_interval(claim:Claim,                   # two sides and the measure
+                    counts:Iterable[PeopleCounts], # of the runs that it compares
+                   )->str:                         # '' where the rate was counted
+    "What an interval over people rests on where a run has no counts down to the FAR of its claim"
+    if not claim.measure.startswith('tar@'): return ''
+    lowest = max(float(each.far()[0]) for each in counts)
+    return f'people counted from FAR {lowest:.2g} on' if lowest > 1.5*float(claim.measure[4:]) else ''
+
 def _people(claim, rows, seeds, ledger):
-    "Deviations of the differences under other people; None where the measure has no counts by person"
+    "Deviations of the differences under other people, how many groups, a remark; None where nothing was counted by person"
     pairs = list(zip(*claim.sides()))
     names = [(variant, seed) for pair in pairs for variant in pair for seed in seeds]
-    if claim.measure not in MEASURES or not names: return None, 200
-    if any(rows[name].histograms is None for name in names): return None, 200
-    def kept(variant): return [ledger.histograms(rows[variant, seed]).people for seed in seeds]
-    draws = [paired_draws(kept(a), kept(b), claim.measure) for a, b in pairs]
-    return (100. if claim.rate else 1.)*np.mean(draws, axis=0), len(kept(pairs[0][0])[0])
+    if claim.measure not in MEASURES or not names: return None, 200, ''
+    if any(rows[name].histograms is None for name in names): return None, 200, ''
+    kept = {name: ledger.histograms(rows[name]).people for name in names}
+    def of(variant): return [kept[variant, seed] for seed in seeds]
+    draws = [paired_draws(of(a), of(b), claim.measure) for a, b in pairs]
+    return (100. if claim.rate else 1.)*np.mean(draws, axis=0), len(of(pairs[0][0])[0]), \
+        coarse_interval(claim, kept.values())
 
 def measure_claim(claim:Claim,   # two sides and the measure
                   regime:str,    # "quick", "laptop" or "real"
@@ -260,9 +270,9 @@ def measure_claim(claim:Claim,   # two sides and the measure
     "The difference of a claim with its interval; its verdict is still open"
     values = seed_values(claim, rows)
     seeds = [seed for seed, value in values.items() if math.isfinite(value)]
-    draws, groups = _people(claim, rows, seeds, ledger) if seeds else (None, 200)
+    draws, groups, remark = _people(claim, rows, seeds, ledger) if seeds else (None, 200, '')
     found = two_level([values[seed] for seed in seeds], draws, groups)
-    return Judgement(claim, regime, found, len(seeds), len(values), math.nan, UNFINISHED)
+    return Judgement(claim, regime, found, len(seeds), len(values), math.nan, UNFINISHED, remark)
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #8a009337
 def is_asked(claim:Claim,  # two sides
@@ -281,7 +291,7 @@ def _judged(judgement, rows, p):
         why = f'{judgement.measured} of {counted(judgement.seeds, "seed")} measured'
         return replace(judgement, verdict=UNFINISHED, why=why, p=p)
     if reason := closed_gate(claim, rows): return replace(judgement, verdict=UNTESTABLE, why=reason, p=p)
-    verdict, why = decide(found, claim.direction, claim.matters, p), ''
+    verdict, why = decide(found, claim.direction, claim.matters, p), judgement.why
     if found.trials < FEWEST_SEEDS: why = f'fewer than {FEWEST_SEEDS} seeds'
     elif not math.isfinite(found.high): why = 'all differences are the same number'
     return replace(judgement, verdict=verdict, why=why, p=p)

@@ -1,0 +1,80 @@
+"Run reproduction notebooks again and store what they show: those that are older than the ledger, or the ones that are named."
+import base64, io, json, os, re, sys
+from functools import lru_cache
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from PIL import Image
+
+from checkout import root, run, tools
+
+reproduced = root / "nbs" / "80_reproduce"
+colours = 64  # of a stored picture; plots have fewer
+
+
+def lines_of(path):
+    "Lines of code of a notebook"
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return [line for cell in cells if cell["cell_type"] == "code" for line in "".join(cell["source"]).splitlines()]
+
+
+def text_of(path):
+    "All that a notebook shows as text"
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    shown = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    return "\n".join("".join(data.get(kind, "")) for data in shown for kind in ("text/markdown", "text/plain"))
+
+
+def counting():
+    "Notebooks that tell how the claims of some experiments came out"
+    return [path for path in sorted(reproduced.rglob("*.ipynb"))
+            if re.search(r"^judged = .*^.*count_verdicts\(judged\)", "\n".join(lines_of(path)), re.MULTILINE | re.DOTALL)]
+
+
+@lru_cache
+def every_claim():
+    "All claims in all regimes, judged once for all notebooks"
+    from topofr_nb.report.verdicts import judge
+    return judge()
+
+
+def expected(path):
+    "The sentence about the claims that a notebook would tell now"
+    from topofr_nb.report.verdicts import count_verdicts
+    names = {"of_experiments": lambda *chosen: [x for x in every_claim() if x.claim.experiment in chosen]}
+    exec(next(line for line in lines_of(path) if line.startswith("judged = ")), names)
+    return count_verdicts(names["judged"])
+
+
+def is_stale(path):
+    "Whether the ledger says something else now"
+    return expected(path) not in text_of(path)
+
+
+def fewer_colours(output):
+    "A picture with the colours that a plot needs, where that makes it smaller"
+    if "image/png" not in output.get("data", {}): return
+    raw, small = base64.b64decode(output["data"]["image/png"]), io.BytesIO()
+    Image.open(io.BytesIO(raw)).convert("RGB").quantize(colours, dither=0).save(small, "PNG", optimize=True)
+    if len(small.getvalue()) < len(raw): output["data"]["image/png"] = base64.b64encode(small.getvalue()).decode() + "\n"
+
+
+def store(path):
+    "Run a notebook with its own parameters and keep its outputs"
+    book = nbformat.read(path, 4)
+    NotebookClient(book, timeout=1800, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()
+    for cell in book.cells:
+        for output in cell.get("outputs", []): fewer_colours(output)
+    nbformat.write(book, path)
+    status, out = run(tools / "nbdev-clean", "--fname", path)
+    if status: sys.exit(f"nbdev-clean failed:\n{out}")
+
+
+if __name__ == "__main__":
+    os.environ["TQDM_DISABLE"] = "1"
+    chosen = [Path(name).resolve() for name in sys.argv[1:]] or [path for path in counting() if is_stale(path)]
+    for path in chosen:
+        store(path)
+        print("stored", path.relative_to(root))
+    if not chosen: print("Every stored notebook says what the ledger says.")
