@@ -8,7 +8,7 @@ __all__ = ['DIRECTIONS', 'SCORES', 'EXTRA', 'GATES', 'SUPPORTS', 'OPPOSITE', 'EQ
            'parse_gate', 'read_claims', 'value_of', 'experiment_rows', 'seed_values', 'gate_value', 'closed_gate',
            'decide', 'holm', 'Judgement', 'coarse_interval', 'measure_claim', 'is_asked', 'judge', 'verdict_table',
            'count_verdicts', 'plot_verdicts', 'design_sentence', 'paper_findings', 'design_sentences', 'of_experiments',
-           'regime_cell', 'findings_table', 'main_findings', 'counts_line', 'folded_findings']
+           'shown_regime', 'regime_cell', 'findings_table', 'main_findings', 'counts_line', 'folded_findings']
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #59809843
 import csv, math, re
@@ -419,6 +419,12 @@ def of_experiments(*names:str,        # keys of EXPERIMENTS
     tables = {(claim.paper, claim.place) for claim in claims if claim.experiment in names}
     families = [claim for claim in claims if (claim.paper, claim.place) in tables]
     return [x for x in judge(families, REGIMES, ledger) if x.claim.experiment in names]
+
+# %% ../../nbs/70_report/16_verdicts.ipynb #regsh0w2
+def shown_regime(judged:Sequence[Judgement] # claims of some experiments in all regimes
+                )->str:                     # "laptop" or "quick"
+    "The regime whose numbers are shown: the longest that has a verdict"
+    return 'laptop' if any(x.regime == 'laptop' and x.verdict != UNFINISHED for x in judged) else 'quick'
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #fbabfcd3
 SILENT = (UNTESTABLE, UNFINISHED) # nothing is said about the claim itself
