@@ -158,7 +158,7 @@ def measure_centres(run:Run # run with a minority of people
 
 # %% ../../nbs/70_report/08_measured.ipynb #c0desm02
 def measure_codes(run:Run # of a method with codes
-                 )->dict[str, float]: # length, vocabulary; used: share of v^l, 0..1; shared: identities; imbalance, 1 or more
+                 )->dict[str, float]: # length, vocabulary, used (share of v^l), shared (identities), imbalance (from 1)
     "Properties of the codes that a run was trained with"
     path = run.folder/'codes.safetensors'
     if not path.exists(): raise ValueError(f'{run.folder.name} has no codes: method {run.recipe.method!r} trains none')

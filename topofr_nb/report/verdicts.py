@@ -241,7 +241,7 @@ class Judgement:
     @property
     def again(self)->str: return f'python -m topofr_nb.report {self.claim.experiment} --regime {self.regime}'
 
-# %% ../../nbs/70_report/16_verdicts.ipynb #fd114822
+# %% ../../nbs/70_report/16_verdicts.ipynb #c0arsint
 def coarse_interval(claim:Claim,                   # two sides and the measure
                     counts:Iterable[PeopleCounts], # of the runs that it compares
                    )->str:                         # '' where the rate was counted
@@ -250,8 +250,9 @@ def coarse_interval(claim:Claim,                   # two sides and the measure
     lowest = max(float(each.far()[0]) for each in counts)
     return f'people counted from FAR {lowest:.2g} on' if lowest > 1.5*float(claim.measure[4:]) else ''
 
+# %% ../../nbs/70_report/16_verdicts.ipynb #fd114822
 def _people(claim, rows, seeds, ledger):
-    "Deviations of the differences under other people, how many groups, a remark; None where nothing was counted by person"
+    "Deviations of the differences under other people, groups, a remark; None where nothing was counted by person"
     pairs = list(zip(*claim.sides()))
     names = [(variant, seed) for pair in pairs for variant in pair for seed in seeds]
     if claim.measure not in MEASURES or not names: return None, 200, ''
