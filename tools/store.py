@@ -10,7 +10,6 @@ from PIL import Image
 from checkout import root, run, tools
 
 reproduced = root / "nbs" / "80_reproduce"
-colours = 64  # of a stored picture; plots have fewer
 
 
 def lines_of(path):
@@ -52,11 +51,11 @@ def is_stale(path):
     return expected(path) not in text_of(path)
 
 
-def fewer_colours(output):
-    "A picture with the colours that a plot needs, where that makes it smaller"
+def packed(output):
+    "A picture packed as tightly as it can be without a change"
     if "image/png" not in output.get("data", {}): return
     raw, small = base64.b64decode(output["data"]["image/png"]), io.BytesIO()
-    Image.open(io.BytesIO(raw)).convert("RGB").quantize(colours, dither=0).save(small, "PNG", optimize=True)
+    Image.open(io.BytesIO(raw)).convert("RGB").save(small, "PNG", optimize=True)
     if len(small.getvalue()) < len(raw): output["data"]["image/png"] = base64.b64encode(small.getvalue()).decode() + "\n"
 
 
@@ -65,7 +64,7 @@ def store(path):
     book = nbformat.read(path, 4)
     NotebookClient(book, timeout=1800, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()
     for cell in book.cells:
-        for output in cell.get("outputs", []): fewer_colours(output)
+        for output in cell.get("outputs", []): packed(output)
     nbformat.write(book, path)
     status, out = run(tools / "nbdev-clean", "--fname", path)
     if status: sys.exit(f"nbdev-clean failed:\n{out}")

@@ -151,10 +151,10 @@ def correlation_table(gaps, # from `collect_gaps`
 def plot_gaps(gaps, # from `collect_gaps`
              ):     # a matplotlib figure
     "One gap against the other, a colour for each family"
-    fig, ax = subplots(width=6.5, height=3.2)
+    fig, ax = subplots(height=4.2)
     for i, (name, part) in enumerate(gaps.groupby('family', sort=False)):
         ax.plot(part.h0_gap, 100*part.fit_gap, 'o', ms=4, color=COLOURS[i % len(COLOURS)], label=name)
     ax.set(xlabel='H0 gap: discrepancy of unseen minus training faces, of the mean distance',
            ylabel=f'TAR at FAR {FAR:g}: training\nminus unseen people, points')
-    if len(gaps): ax.legend(fontsize=8, loc='center left', bbox_to_anchor=(1.01, 0.5))
+    if len(gaps): fig.legend(fontsize=8, loc='outside lower center', ncols=2)
     return fig

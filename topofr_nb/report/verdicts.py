@@ -370,8 +370,10 @@ def design_sentence(claim:Claim,           # experiment, unit, and the differenc
     seeds = len(find_experiment(claim.experiment, regime).seeds)
     least, unit = detectable(seeds, deviation, people_error), ' points' if claim.rate else ''
     enough = 'enough for' if least <= claim.matters else 'more than'
+    digits = 2 if f'{least:.2g}' != f'{claim.matters:g}' else 3
+    wanted = 'the point that matters' if unit and claim.matters == 1 else f'the {claim.matters:g}{unit} that matter'
     return (f'{counted(seeds, "seed")} with a deviation of {deviation:.2g}{unit} find a difference of '
-            f'{least:.2g}{unit} in four of five attempts, {enough} the {claim.matters:g}{unit} that matter.')
+            f'{least:.{digits}g}{unit} in four of five attempts, {enough} {wanted}.')
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #996b4666
 def paper_findings(judgements:Sequence[Judgement], # claims with their verdicts, of any paper
