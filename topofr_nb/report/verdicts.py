@@ -276,20 +276,30 @@ def measure_claim(claim:Claim,   # two sides and the measure
     return Judgement(claim, regime, found, len(seeds), len(values), math.nan, UNFINISHED, remark)
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #8a009337
-def is_asked(claim:Claim,  # two sides
-             rows:Mapping, # (variant, seed) -> Row of a grid, from `experiment_rows`
+def is_asked(claim:Claim, # two sides and the measure
+             regime:str,  # "quick", "laptop" or "real"
             )->bool:
-    "Whether a grid has what a claim compares: a regime may know other numbers of people or fewer settings"
-    variants = {variant for variant, _ in rows}
-    if not claim.measure.startswith('slope '): return all(side in variants for part in claim.sides() for side in part)
-    return all(sum(name.startswith(f'{side}, m = ') for name in variants) > 1 for side in (claim.a, claim.b))
+    "Whether a grid has what a claim compares: a regime may know other people, fewer settings, or measure less"
+    grid = find_experiment(claim.experiment, regime)
+    kind, *beside = claim.measure.removeprefix('slope ').split('.')
+    if kind in NUMBERS and beside and kind not in grid.measures: return False
+    if not claim.measure.startswith('slope '):
+        return all(side in grid.variants for part in claim.sides() for side in part)
+    return all(sum(name.startswith(f'{side}, m = ') for name in grid.variants) > 1 for side in (claim.a, claim.b))
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #a5a54122
+def _lacking(claim, rows):
+    "What rows that are there do not hold: another grid wrote them, which does not measure it"
+    measure = claim.measure.removeprefix('slope ')
+    n = sum(variant in [*claim.sides()[0], *claim.sides()[1]] and row is not None and math.isnan(value_of(row, measure))
+            for (variant, _), row in rows.items())
+    return f'; {counted(n, "row lacks", "rows lack")} {measure}' if n else ''
+
 def _judged(judgement, rows, p):
     "A measured claim with its verdict"
     claim, found = judgement.claim, judgement.found
     if judgement.measured < judgement.seeds or not judgement.seeds:
-        why = f'{judgement.measured} of {counted(judgement.seeds, "seed")} measured'
+        why = f'{judgement.measured} of {counted(judgement.seeds, "seed")} measured{_lacking(claim, rows)}'
         return replace(judgement, verdict=UNFINISHED, why=why, p=p)
     if reason := closed_gate(claim, rows): return replace(judgement, verdict=UNTESTABLE, why=reason, p=p)
     verdict, why = decide(found, claim.direction, claim.matters, p), judgement.why
@@ -306,7 +316,7 @@ def judge(claims:Iterable[Claim]|None=None, # None: all of data/claims.csv
     for regime in regimes:
         names = {claim.experiment for claim in claims if regime in regimes_of(claim.experiment)}
         grids = {name: experiment_rows(name, regime, ledger) for name in names}
-        mine = [claim for claim in claims if claim.experiment in grids and is_asked(claim, grids[claim.experiment])]
+        mine = [claim for claim in claims if claim.experiment in grids and is_asked(claim, regime)]
         open_ = [measure_claim(claim, regime, grids[claim.experiment], ledger) for claim in mine]
         for family in dict.fromkeys((x.claim.paper, x.claim.place) for x in open_):
             rows = [i for i, x in enumerate(open_) if (x.claim.paper, x.claim.place) == family]
