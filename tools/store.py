@@ -5,6 +5,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from PIL import Image
 
 from checkout import root, run, tools
@@ -73,7 +74,10 @@ def store(path):
 if __name__ == "__main__":
     os.environ["TQDM_DISABLE"] = "1"
     chosen = [Path(name).resolve() for name in sys.argv[1:]] or [path for path in counting() if is_stale(path)]
+    failed = []
     for path in chosen:
-        store(path)
-        print("stored", path.relative_to(root))
+        try: store(path)
+        except CellExecutionError as error: failed.append(f"{path.relative_to(root)}: {error.ename}: {error.evalue}")
+        else: print("stored", path.relative_to(root), flush=True)
     if not chosen: print("Every stored notebook says what the ledger says.")
+    if failed: sys.exit("\n".join([f"not stored: {len(failed)} of {len(chosen)}", *failed]))
