@@ -7,10 +7,10 @@ __all__ = ['REGIMES', 'SCORED', 'QUICK', 'REAL', 'UNPG_PARTS', 'CONVERGED', 'PAI
            'TOPOFR', 'MARGIN_RIVALS', 'SEEDS', 'MINERS', 'TERMS', 'PAPER_BATCHES', 'GENTLE', 'ALPHAS', 'XIS', 'SCALES',
            'PEOPLE', 'REAL_PEOPLE', 'GIF_METHODS', 'CODED', 'GIF_PARTS', 'FACTORS', 'TOGETHER', 'ALIGNMENTS',
            'DISTANCES', 'ONE_WEIGHT', 'BATCHES', 'CROWDS', 'EXPERIMENTS', 'SYNTHETIC_ONLY', 'IMAGES_PER_SECOND',
-           'warm_checkpoint', 'Experiment', 'missing_cells', 'run_experiment', 'real_faces', 'unpg', 'wdfs', 'pairs',
-           'casia', 'ablation', 'sign', 'discrepancy', 'sde', 'margins', 'webface', 'miners', 'terms', 'batches',
-           'mobile', 'sweeps', 'gif', 'gif_parts', 'tail', 'crossed', 'cross', 'rivals', 'distances', 'sizes',
-           'find_experiment', 'regimes_of', 'known_variants', 'estimated_hours']
+           'warm_checkpoint', 'train_coded', 'Experiment', 'missing_cells', 'run_experiment', 'real_faces', 'unpg',
+           'wdfs', 'pairs', 'casia', 'ablation', 'sign', 'discrepancy', 'sde', 'margins', 'webface', 'miners', 'terms',
+           'batches', 'mobile', 'sweeps', 'gif', 'gif_parts', 'tail', 'crossed', 'cross', 'rivals', 'distances',
+           'sizes', 'find_experiment', 'regimes_of', 'known_variants', 'estimated_hours']
 
 # %% ../../nbs/70_report/13_experiments.ipynb #243d13d3
 import math, os
@@ -26,13 +26,23 @@ from .measured import measure_run
 from ..training.loop import train
 from ..training.methods import METHODS
 from ..training.recipe import Recipe, make_recipe, resolve, run_id
+from ..training.runs import Run
 
 # %% ../../nbs/70_report/13_experiments.ipynb #a4b94391
 def warm_checkpoint(recipe:Recipe # fields of the run; open ones are filled in
-                   )->Path:       # runs/<id>/last.safetensors, there or not yet
-    "Where the network of a synthetic run will lie"
+                   )->Path:       # runs/<name>/last.safetensors, there or not yet
+    "Where the network that codes lies; with faces from files, whose content is not known yet, what it is called"
     full, _ = resolve(recipe, pick_device(recipe.device))
-    return runs_folder(recipe.out_dir)/run_id(full)/'last.safetensors'
+    name = run_id(full) if full.data == 'synthetic' else ledger_id(full, full.device)
+    return runs_folder(recipe.out_dir)/name/'last.safetensors'
+
+# %% ../../nbs/70_report/13_experiments.ipynb #c0der001
+def train_coded(recipe:Recipe,          # of a run
+                coder:Recipe|None=None, # of the network that codes its identities; None: no network does
+               )->Run:                  # finished
+    "Train a run, and before it the network that codes its identities"
+    if coder: recipe = replace(recipe, codes=str(train(coder, progress=False).checkpoint))
+    return train(recipe, progress=False)
 
 # %% ../../nbs/70_report/13_experiments.ipynb #b033fe4f
 @dataclass(frozen=True)
@@ -79,13 +89,10 @@ def missing_cells(experiment:Experiment,   # variants and seeds
 
 # %% ../../nbs/70_report/13_experiments.ipynb #5534e692
 def _runner(experiment, place):
-    "Trains a cell, and before it the network that codes its identities"
-    before = {str(warm_checkpoint(recipe)): recipe for variant in experiment.warm for seed in experiment.seeds
+    "Trains a cell by its recipe"
+    coders = {str(warm_checkpoint(recipe)): recipe for variant in experiment.warm for seed in experiment.seeds
               for recipe in [experiment.warm_recipe(variant, seed, **place)]}
-    def run(recipe):
-        if recipe.codes in before: train(before[recipe.codes], progress=False)
-        return train(recipe, progress=False)
-    return run
+    return lambda recipe: train_coded(recipe, coders.get(recipe.codes))
 
 def run_experiment(experiment:Experiment,   # variants and seeds
                    ledger:Ledger|None=None, # None: that of the checkout

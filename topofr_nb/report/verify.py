@@ -16,11 +16,10 @@ import numpy as np
 import torch
 
 from .experiments import (
-    EXPERIMENTS, find_experiment, real_faces, regimes_of, warm_checkpoint)
+    EXPERIMENTS, find_experiment, real_faces, regimes_of, train_coded, warm_checkpoint)
 from .ledger import Ledger, Row, ledger_id, row_of
 from .measured import MEASURED, measure_run
 from .verdicts import value_of
-from ..training.loop import train
 from ..training.recipe import Recipe, make_recipe
 
 # %% ../../nbs/70_report/17_verify.ipynb #9e0a53d4
@@ -150,8 +149,7 @@ def verify_row(row:Row,       # run that is trained again
         threads = torch.get_num_threads()
         torch.set_num_threads(row.threads)
         try:
-            if coder: train(coder, progress=False)
-            run = train(recipe, progress=False)
+            run = train_coded(recipe, coder)
         finally: torch.set_num_threads(threads)
         now = row_of(run, recipe, measure_run(run, [name for name in row.extra if name in MEASURED]))
         equal = not row.histograms or same_arrays(ledger.folder/'histograms'/row.histograms,
