@@ -352,22 +352,26 @@ def count_verdicts(judgements:Sequence[Judgement] # claims with their verdicts
 def plot_verdicts(judgements:Sequence[Judgement], # claims with their verdicts; a row for each that is measured
                   title:str='',                   # the finding
                  ):                               # a matplotlib figure
-    "Measured differences with their intervals against what matters, the verdict beside each"
+    "Measured differences with intervals and verdicts against what matters, in multiples of it where units are mixed"
     shown = [x for x in judgements if x.found.trials]
+    rates = all(x.claim.rate for x in shown)
+    mixed = not rates and len({x.claim.measure for x in shown}) > 1
     colours = {SUPPORTS: COLOURS[2], OPPOSITE: COLOURS[3], EQUIVALENT: COLOURS[0]}
     fig, ax = subplots(height=0.3*max(len(shown), 2) + 1)
     for i, x in enumerate(shown):
-        colour = colours.get(x.verdict, '#666666')
-        ax.barh(i, 2*x.claim.matters, left=-x.claim.matters, height=0.8, color='#888888', alpha=0.15, lw=0)
-        if math.isfinite(x.found.high): ax.plot(x.found[1:3], [i, i], color=colour)
-        ax.plot(x.found.mean, i, 'o', ms=5, color=colour)
+        colour, unit = colours.get(x.verdict, '#666666'), x.claim.matters if mixed else 1.
+        mean, low, high = (value/unit for value in x.found[:3])
+        ax.barh(i, 2*x.claim.matters/unit, left=-x.claim.matters/unit, height=0.8, color='#888888', alpha=0.15, lw=0)
+        if math.isfinite(high): ax.plot([low, high], [i, i], color=colour)
+        ax.plot(mean, i, 'o', ms=5, color=colour)
         ax.annotate(x.verdict, (1.01, i), xycoords=('axes fraction', 'data'), va='center', fontsize=8, color=colour)
     ax.axvline(0, color='black', lw=0.8)
-    labels = [f'{x.claim.a} − {x.claim.b}, {x.claim.measure}' if x.claim.b else f'{x.claim.a}, {x.claim.measure}'
+    several = len({x.regime for x in shown}) > 1
+    labels = [' − '.join(filter(None, (x.claim.a, x.claim.b))) + f', {x.claim.measure}' + f', {x.regime}'*several
               for x in shown]
-    unit = 'percentage points' if all(x.claim.rate for x in shown) else 'difference in the units of the measure'
+    unit = 'percentage points' if rates else 'multiples of what matters' if mixed else 'the unit of the measure'
     ax.set(yticks=range(len(shown)), yticklabels=labels, ylim=(max(len(shown), 1) - 0.5, -0.5), title=title,
-           xlabel=f'{unit}; grey: does not matter' if shown else 'nothing is measured yet')
+           xlabel=f'difference, {unit}; grey: does not matter' if shown else 'nothing is measured yet')
     return fig
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #ce8fca63
