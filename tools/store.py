@@ -1,5 +1,5 @@
 "Run reproduction notebooks again and store what they show: those that are older than the ledger, or the ones that are named."
-import base64, io, json, os, re, sys
+import ast, base64, io, json, os, re, sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -43,7 +43,9 @@ def expected(path):
     "The sentence about the claims that a notebook would tell now"
     from topofr_nb.report.verdicts import count_verdicts
     names = {"of_experiments": lambda *chosen: [x for x in every_claim() if x.claim.experiment in chosen]}
-    exec(next(line for line in lines_of(path) if line.startswith("judged = ")), names)
+    tree = ast.parse("\n".join(line for line in lines_of(path) if line[:1] not in "%!"))
+    asked = next(x for x in tree.body if isinstance(x, ast.Assign) and ast.unparse(x.targets[0]) == "judged")
+    exec(ast.unparse(asked), names)
     return count_verdicts(names["judged"])
 
 

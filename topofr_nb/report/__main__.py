@@ -81,7 +81,7 @@ def run_list(given:argparse.Namespace, # from `options`
     hours = estimated_hours(grid)
     took = 'how long it takes depends on the data' if math.isnan(hours) else \
         f'the whole grid takes about {hours:.1f} core-hours'
-    told(f'{grid.name}, {grid.regime}: {total - len(missing)} of {total} cells have a row; {took}.')
+    told(f'{grid.name}, {grid.regime}: {total - len(missing)} of {total} cells are measured; {took}.')
     if missing and not given.dry: run_experiment(grid, ledger, seconds, told=told, **place)
     return len(missing_cells(grid, ledger, **place))
 

@@ -16,13 +16,11 @@ __all__ = ['REGIMES', 'SCORED', 'QUICK', 'REAL', 'UNPG_PARTS', 'CONVERGED', 'PAI
 import math, os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 from ..core import one_of, pick_device
 from ..files import runs_folder
-from .ledger import Ledger, ensure, ledger_id, ledger_table
-from .measured import measure_run
+from .ledger import Ledger, ensure, lacks, ledger_id, ledger_table
 from ..training.loop import train
 from ..training.methods import METHODS
 from ..training.recipe import Recipe, make_recipe, resolve, run_id
@@ -83,9 +81,10 @@ def missing_cells(experiment:Experiment,   # variants and seeds
                   ledger:Ledger|None=None, # rows that are there; None: those of the checkout
                   **place,                 # out_dir, cache, workers, ...: no part of a run's identity
                  )->list[tuple[str, int]]: # variant, seed of each
-    "Cells without a row"
-    known = (ledger or Ledger()).rows()
-    return [(variant, seed) for variant, seed, recipe in experiment.cells(**place) if ledger_id(recipe) not in known]
+    "Cells without a row, or whose row lacks what the experiment measures"
+    known, cells = (ledger or Ledger()).rows(), experiment.cells(**place)
+    found = [(variant, seed, known.get(ledger_id(recipe))) for variant, seed, recipe in cells]
+    return [(variant, seed) for variant, seed, row in found if row is None or lacks(row, experiment.measures)]
 
 # %% ../../nbs/70_report/13_experiments.ipynb #5534e692
 def _runner(experiment, place):
@@ -102,8 +101,8 @@ def run_experiment(experiment:Experiment,   # variants and seeds
                   ):                        # pandas.DataFrame: variant, seed and the scores; empty cells without
     "The rows of a grid; what is missing is trained as long as there is time"
     cells = experiment.cells(**place)
-    measure = partial(measure_run, names=experiment.measures) if experiment.measures else None
-    rows = ensure([recipe for *_, recipe in cells], ledger, seconds, _runner(experiment, place), measure, told)
+    recipes, runner = [recipe for *_, recipe in cells], _runner(experiment, place)
+    rows = ensure(recipes, ledger, seconds, runner, experiment.measures, told)
     return ledger_table(rows, [variant for variant, *_ in cells]).assign(seed=[seed for _, seed, _ in cells])
 
 # %% ../../nbs/70_report/13_experiments.ipynb #2f7cd95d

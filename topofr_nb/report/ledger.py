@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FILES', 'KINDS', 'PARTS', 'SAID', 'OVERLAP_BINS', 'BROKEN', 'named', 'portable', 'ledger_id', 'Row', 'course',
-           'only_scores', 'asked', 'row_of', 'kept_overlap', 'Ledger', 'finished_run', 'ensure', 'stale_rows',
+           'only_scores', 'asked', 'row_of', 'kept_overlap', 'Ledger', 'finished_run', 'lacks', 'ensure', 'stale_rows',
            'ledger_table']
 
 # %% ../../nbs/70_report/12_ledger.ipynb #7c8a18df
@@ -19,6 +19,7 @@ import torch
 from ..core import pick_device, project_root
 from ..evaluation.all_pair_scores import KeptScores, kept_scores
 from ..files import FileLock, InUse, runs_folder, write_aside
+from .measured import measure_run
 from ..training.loop import NonFiniteLoss, train
 from ..training.recipe import ADDED, PATHS, PLACE, Recipe, make_recipe, resolve, run_id
 from ..training.runs import Run, read_json, tell
@@ -158,7 +159,7 @@ class Ledger:
         self.problems = [] # a sentence for each line that does not count, from the last reading
 
     def rows(self)->dict[str, Row]:
-        "Rows by id; lines that do not count are named in `problems`"
+        "Rows by id, of two the one with more in `extra`; lines that do not count are named in `problems`"
         found, self.problems, first = {}, [], {}
         lines = self.path.read_text(errors='replace').splitlines() if self.path.exists() else []
         for number, line in enumerate(lines, 1):
@@ -167,6 +168,7 @@ class Ledger:
             except ValueError as error: self._note(number, f'{error}, and does not count')
             else:
                 if row.id not in found: found[row.id], first[row.id] = row, number
+                elif row.extra.keys() > found[row.id].extra.keys(): found[row.id] = row
                 elif row != found[row.id]:
                     what = f'repeats {row.id} of line {first[row.id]} with other content'
                     self._note(number, f'{what}; the first counts')
@@ -197,12 +199,12 @@ def _append(path, text):
 def _add(self:Ledger,
          row:Row,
          kept:str|Path|None=None, # histograms.npz of the run
-        )->Row:                   # as it stands in the ledger: the first with this id
-    "Add a row, once"
+        )->Row:                   # as it stands in the ledger: the first with this id that knows as much
+    "Add a row, once, or one that knows more of its run than the row that is there"
     self.folder.mkdir(parents=True, exist_ok=True)
     with FileLock(self.folder/'runs.lock', 'the ledger', wait=60.):
         there = self.rows().get(row.id)
-        if there: return there
+        if there and not row.extra.keys() > there.extra.keys(): return there
         if row.histograms:
             with write_aside(self.folder/'histograms'/row.histograms) as aside:
                 aside.write_bytes(Path(kept).read_bytes())
@@ -221,25 +223,34 @@ def finished_run(recipe:Recipe # open fields are filled in
     run = Run(runs_folder(recipe.out_dir)/run_id(full), full, reasons)
     return run if run.finished else None
 
+# %% ../../nbs/70_report/12_ledger.ipynb #1ack5001
+def lacks(row:Row,                # run in the ledger
+          measures:Sequence[str], # names of `report.measured.MEASURED`
+         )->list[str]:            # those of them that it does not hold
+    "What an experiment wants to know of a run and its row does not tell"
+    return [name for name in measures if name not in row.extra]
+
 # %% ../../nbs/70_report/12_ledger.ipynb #7d7313d8
 BROKEN = (NonFiniteLoss, InUse, ValueError, OSError) # what ends one run of a list and not the list
 
-def _one_row(recipe, ledger, runner, measure, may_train):
-    "The row of a recipe: from the ledger, a finished run, or a training; None where that is not allowed"
+def _one_row(recipe, ledger, runner, measures, may_train):
+    "The row of a recipe: from the ledger, a finished run, or a training; where that is not allowed what there is"
     known = ledger.rows().get(ledger_id(recipe, recipe.device))
-    if known: return known
+    if known and not lacks(known, measures): return known
     run = finished_run(recipe)
     if run is None:
-        if not may_train: return None
+        if not may_train: return known
         run = runner(recipe) if runner else train(recipe, progress=False)
-    extra = measure(run) if measure else None
-    return ledger.add(row_of(run, recipe, extra), run.folder/'histograms.npz')
+    wanted = list(dict.fromkeys([*(known.extra if known else ()), *measures]))
+    row = row_of(run, recipe, measure_run(run, wanted))
+    if known and row.histograms: row = dataclasses.replace(row, histograms=f'{row.id}-{"-".join(wanted)}.npz')
+    return ledger.add(row, run.folder/'histograms.npz')
 
 def ensure(recipes:Iterable[Recipe],   # runs that are wanted; one that breaks is told and left out
            ledger:Ledger|None=None,    # None: that of the checkout
            seconds:float=math.inf,     # time after which no new run starts; 0 trains nothing
            runner:Callable|None=None,  # recipe -> finished Run; None: train without a bar
-           measure:Callable|None=None, # finished Run -> JSON values, for the row's `extra`
+           measures:Sequence[str]=(),  # what a row holds besides its scores, names of `report.measured.MEASURED`
            told:Callable=tell,         # takes a sentence about each run that was trained or failed
           )->list[Row|None]:           # in the order of the recipes; None where there is no row
     "Rows of recipes; what is missing is trained, one after another"
@@ -247,7 +258,7 @@ def ensure(recipes:Iterable[Recipe],   # runs that are wanted; one that breaks i
     for i, recipe in enumerate(recipes):
         begun, name = time.time(), f'{i + 1}: {recipe.method}, seed {recipe.seed}'
         before = ledger.path.stat().st_size if ledger.path.exists() else 0
-        try: row = _one_row(recipe, ledger, runner, measure, begun - start < seconds)
+        try: row = _one_row(recipe, ledger, runner, measures, begun - start < seconds)
         except BROKEN as error:
             row = None
             told(f'{name} has no row: {type(error).__name__}: {error}')

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['DIRECTIONS', 'SCORES', 'EXTRA', 'GATES', 'SUPPORTS', 'OPPOSITE', 'EQUIVALENT', 'UNDECIDED', 'UNTESTABLE',
-           'UNFINISHED', 'VERDICTS', 'FEWEST_SEEDS', 'ASSUMED', 'SILENT', 'PAPERS', 'MAIN', 'OUTCOMES', 'Claim',
-           'parse_gate', 'read_claims', 'value_of', 'experiment_rows', 'seed_values', 'gate_value', 'closed_gate',
-           'decide', 'holm', 'Judgement', 'coarse_interval', 'measure_claim', 'is_asked', 'judge', 'verdict_table',
-           'count_verdicts', 'plot_verdicts', 'design_sentence', 'paper_findings', 'design_sentences', 'of_experiments',
-           'shown_regime', 'regime_cell', 'findings_table', 'main_findings', 'counts_line', 'folded_findings']
+           'UNFINISHED', 'VERDICTS', 'FEWEST_SEEDS', 'COARSE', 'ASSUMED', 'SILENT', 'PAPERS', 'MAIN', 'OUTCOMES',
+           'Claim', 'parse_gate', 'read_claims', 'value_of', 'experiment_rows', 'seed_values', 'gate_value',
+           'closed_gate', 'decide', 'holm', 'Judgement', 'coarse_interval', 'measure_claim', 'is_asked', 'judge',
+           'verdict_table', 'count_verdicts', 'plot_verdicts', 'design_sentence', 'paper_findings', 'design_sentences',
+           'of_experiments', 'shown_regime', 'regime_cell', 'findings_table', 'main_findings', 'counts_line',
+           'folded_findings']
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #59809843
 import csv, math, re
@@ -242,13 +243,15 @@ class Judgement:
     def again(self)->str: return f'python -m topofr_nb.report {self.claim.experiment} --regime {self.regime}'
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #c0arsint
+COARSE = 1.5 # counted from a FAR that is this many times the claim's, an interval says so
+
 def coarse_interval(claim:Claim,                   # two sides and the measure
                     counts:Iterable[PeopleCounts], # of the runs that it compares
                    )->str:                         # '' where the rate was counted
     "What an interval over people rests on where a run has no counts down to the FAR of its claim"
     if not claim.measure.startswith('tar@'): return ''
     lowest = max(float(each.far()[0]) for each in counts)
-    return f'people counted from FAR {lowest:.2g} on' if lowest > 1.5*float(claim.measure[4:]) else ''
+    return f'people counted from FAR {lowest:.2g} on' if lowest > COARSE*float(claim.measure[4:]) else ''
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #fd114822
 def _people(claim, rows, seeds, ledger):
@@ -290,8 +293,9 @@ def is_asked(claim:Claim, # two sides and the measure
 # %% ../../nbs/70_report/16_verdicts.ipynb #a5a54122
 def _lacking(claim, rows):
     "What rows that are there do not hold: another grid wrote them, which does not measure it"
-    measure = claim.measure.removeprefix('slope ')
-    n = sum(variant in [*claim.sides()[0], *claim.sides()[1]] and row is not None and math.isnan(value_of(row, measure))
+    measure, sides = claim.measure.removeprefix('slope '), [*claim.sides()[0], *claim.sides()[1]]
+    def side(variant): return variant if measure == claim.measure else variant.split(', m = ')[0]
+    n = sum(side(variant) in sides and row is not None and math.isnan(value_of(row, measure))
             for (variant, _), row in rows.items())
     return f'; {counted(n, "row lacks", "rows lack")} {measure}' if n else ''
 
