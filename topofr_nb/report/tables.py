@@ -20,7 +20,7 @@ from IPython.display import HTML, Markdown
 from ..core import one_of, project_root
 from ..figures import COLOURS, subplots
 from ..files import runs_folder, write_aside
-from .claims import claims_table, counted, number_text
+from .claims import counted, differences_table, number_text
 from .experiments import find_experiment, run_experiment
 from .published import compare, published_metrics
 from ..training.evaluate import make_scoring, score_checkpoint
@@ -228,7 +228,8 @@ def where_sentence(found,        # from `run_grid` or `run_table`
     machines = found[['torch', 'threads', 'device']].dropna().drop_duplicates().itertuples(index=False)
     machine = '; '.join(f'PyTorch {version}, {counted(int(threads), "thread")}, {device}'
                         for version, threads, device in machines)
-    return f'{scale_text(scale).capitalize()}: {"; ".join(filter(None, (trained, said, machine)))}.'
+    meaning = f' These numbers mean nothing: {untestable(scale)}.' if untestable(scale) else ''
+    return f'{scale_text(scale).capitalize()}: {"; ".join(filter(None, (trained, said, machine)))}.{meaning}'
 
 # %% ../../nbs/70_report/20_tables.ipynb #ed598004
 def by_variant(runs,               # from `run_grid` or `score_grid`
@@ -352,9 +353,9 @@ class Table:
         measure = lambda: run_table(self.variants, seeds, base, self.twins, self.protocols, self.seconds)
         return stored_or(measure, self.name, self.scale, self.variants, base, self.seeds, self.results)
 
-    def claims(self, found, pairs, measures): # pandas.DataFrame, as from `claims_table`
-        "Whether row a is better than row b, for each pair (a, b) and measure"
-        return claims_table(found, pairs, [m for m in measures if m in found], untestable(self.scale))
+    def differences(self, found, pairs, measures): # pandas.DataFrame, as from `differences_table`
+        "Row a minus row b, for each pair (a, b) and measure"
+        return differences_table(found, pairs, [m for m in measures if m in found])
 
 # %% ../../nbs/70_report/20_tables.ipynb #5fc693c7
 PARAMETERS = dict(scale='stored', seeds=None, data='synthetic', protocols=None, seconds=None, out_dir=None)

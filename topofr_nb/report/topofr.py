@@ -22,8 +22,9 @@ from ..evaluation.embed import embed, stack_images
 from ..figures import COLOURS, subplots
 from ..files import runs_folder
 from ..losses.ptsa import structure_discrepancy
-from .claims import FEWEST_SEEDS, counted, student_interval
+from .claims import counted, student_interval
 from .tables import make_base, read_stored, trained_scale
+from .verdicts import FEWEST_SEEDS
 from ..training.checkpoints import load_backbone
 from ..training.loop import Run
 from ..training.recipe import Recipe

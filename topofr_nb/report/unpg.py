@@ -73,7 +73,7 @@ def pooled_over_heads(found,       # from `run_table`
                       with_:str,   # ending of the names of the variants with it: " + UNPG"
                       without:str, # ending of those without: ""
                      ):            # the same columns, two variants; a head and a seed make a pair
-    "All heads as one comparison, for `claim_sentence`"
+    "All heads as one comparison, for `difference_sentence`"
     name = lambda ending: ending.strip(' +,') or 'the head alone'
     def renamed(head, ending):
         rows = found[found.variant == f'{head}{ending}']
