@@ -127,8 +127,12 @@ def tar_at(counts:PeopleCounts, # accepted pairs of g groups of people
            far:float,           # FAR above 0; beyond the counted thresholds the nearest one answers
           )->np.ndarray:        # (b,)
     "TAR at a FAR of each draw, between the thresholds that were counted"
-    curves = zip(np.log(np.maximum(counts.far(weights), 1e-12)), counts.tar(weights))
-    return np.array([np.interp(math.log(far), x, y) for x, y in curves])
+    x, y, at = np.log(np.maximum(counts.far(weights), 1e-12)), counts.tar(weights), math.log(far)
+    above = (x < at).sum(-1, keepdims=True).clip(1, x.shape[-1] - 1)
+    def at_place(values, place): return np.take_along_axis(values, place, -1)[..., 0]
+    x0, x1, y0, y1 = (at_place(values, place) for values in (x, y) for place in (above - 1, above))
+    share = np.divide(at - x0, x1 - x0, out=np.zeros_like(x0), where=x1 > x0)
+    return y0 + share.clip(0, 1)*(y1 - y0)
 
 # %% ../../nbs/50_evaluation/56_people_counts.ipynb #1e395d17
 def best_balanced(counts:PeopleCounts, # accepted pairs of g groups of people

@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['REGIMES', 'SCORED', 'QUICK', 'REAL', 'UNPG_PARTS', 'CONVERGED', 'PAIRS', 'ALIGNMENT', 'TOPOFR_PARTS', 'WEIGHTED',
            'TOPOFR', 'MARGIN_RIVALS', 'SEEDS', 'MINERS', 'TERMS', 'PAPER_BATCHES', 'GENTLE', 'ALPHAS', 'XIS', 'SCALES',
-           'PEOPLE', 'REAL_PEOPLE', 'GIF_METHODS', 'CODED', 'GIF_PARTS', 'FACTORS', 'TOGETHER', 'ALIGNMENTS',
-           'DISTANCES', 'ONE_WEIGHT', 'BATCHES', 'CROWDS', 'EXPERIMENTS', 'SYNTHETIC_ONLY', 'IMAGES_PER_SECOND',
-           'warm_checkpoint', 'train_coded', 'Experiment', 'missing_cells', 'run_experiment', 'real_faces', 'unpg',
-           'wdfs', 'pairs', 'casia', 'ablation', 'sign', 'discrepancy', 'sde', 'margins', 'webface', 'miners', 'terms',
-           'batches', 'mobile', 'sweeps', 'gif', 'gif_parts', 'tail', 'crossed', 'cross', 'rivals', 'distances',
-           'sizes', 'find_experiment', 'regimes_of', 'known_variants', 'estimated_hours']
+           'PEOPLE', 'REAL_PEOPLE', 'GIF_METHODS', 'CODED', 'CODER', 'GIF_PARTS', 'FACTORS', 'TOGETHER', 'ALIGNMENTS',
+           'DISTANCES', 'ONE_WEIGHT', 'BATCHES', 'CROWDS', 'PIECES_ALONE', 'AS_RELEASED', 'EXPERIMENTS',
+           'SYNTHETIC_ONLY', 'IMAGES_PER_SECOND', 'warm_checkpoint', 'train_coded', 'Experiment', 'missing_cells',
+           'run_experiment', 'real_faces', 'unpg', 'wdfs', 'pairs', 'casia', 'ablation', 'sign', 'discrepancy', 'sde',
+           'margins', 'webface', 'miners', 'terms', 'batches', 'mobile', 'sweeps', 'gif', 'gif_parts', 'tail',
+           'crossed', 'cross', 'rivals', 'distances', 'sizes', 'released', 'find_experiment', 'regimes_of',
+           'known_variants', 'estimated_hours']
 
 # %% ../../nbs/70_report/13_experiments.ipynb #243d13d3
 import math, os
@@ -304,7 +305,8 @@ def mobile(regime:str='laptop' # "quick", "laptop" or "real"
 # %% ../../nbs/70_report/13_experiments.ipynb #ac29cb24
 ALPHAS = (0.01, 0.05, 0.1, 0.15, 0.2, 0.25) # of Figure 6
 XIS = (0.1, 0.2, 0.3, 0.4, 0.5)
-SCALES = dict(released='released', default='mean') # of the distances
+SCALES = dict(released=dict(isa_normalise='released', train_gamma=True), # as the release has it
+              default=dict(isa_normalise='mean'))
 
 def sweeps(regime:str='laptop' # "quick", "laptop" or "real"
           )->Experiment:
@@ -313,8 +315,8 @@ def sweeps(regime:str='laptop' # "quick", "laptop" or "real"
     base = _base(regime, dict(max_steps=100), CONVERGED | dict(keep_every=None))
     alphas, xis = ((0.01, 0.1, 0.25), (0.1, 0.2, 0.5)) if quick else (ALPHAS, XIS)
     points = dict.fromkeys([(alpha, 0.2) for alpha in alphas] + [(0.1, xi) for xi in xis])
-    variants = {f'{scale}, α = {alpha:g}, ξ = {xi:g}': dict(method='topofr', isa_normalise=unit, alpha=alpha, xi=xi)
-                for scale, unit in SCALES.items() for alpha, xi in points}
+    variants = {f'{scale}, α = {alpha:g}, ξ = {xi:g}': dict(method='topofr', alpha=alpha, xi=xi) | fields
+                for scale, fields in SCALES.items() for alpha, xi in points}
     return Experiment('sweeps', regime, base, variants, tuple(SEEDS[regime]), 'Figure 6: alpha and xi in two scales')
 
 # %% ../../nbs/70_report/13_experiments.ipynb #940b0d76
@@ -325,6 +327,7 @@ GIF_METHODS = {'GIF': dict(method='gif'), 'Partial FC 0.3': dict(method='arcface
                'GIF, pixels': dict(method='gif', codes='pixels'), 'GIF, factors': dict(method='gif', codes='factors'),
                'GIF and UNPG': dict(method='gif_unpg')}
 CODED = ('GIF', 'GIF and UNPG') # by a short softmax of their own seed
+CODER = dict(method='softmax', max_steps=None, epochs=2)
 
 def gif(regime:str='laptop' # "quick", "laptop" or "real"
        )->Experiment:
@@ -334,8 +337,7 @@ def gif(regime:str='laptop' # "quick", "laptop" or "real"
     methods = {name: fields for name, fields in GIF_METHODS.items() if not (real and 'factors' in name)}
     def of(m): return {} if real else dict(identities=m)
     variants = {f'{name}, m = {m}': fields | of(m) for m in sizes for name, fields in methods.items()}
-    short = dict(method='softmax', max_steps=None, epochs=2)
-    warm = {f'{name}, m = {m}': short | of(m) for m in sizes for name in CODED}
+    warm = {f'{name}, m = {m}': CODER | of(m) for m in sizes for name in CODED}
     return Experiment('gif', regime, base, variants, tuple(SEEDS[regime] if real else range(3)),
                       'GIF and its rivals over the number of people', warm)
 
@@ -350,8 +352,7 @@ def gif_parts(regime:str='laptop' # "quick" or "laptop"
              )->Experiment:
     "GIF without each of its parts"
     if regime == 'real': raise ValueError("regime 'real' has 336 people; GIF needs many. Valid: quick, laptop")
-    warm = {name: dict(method='softmax', max_steps=None, epochs=2) for name, fields in GIF_PARTS.items()
-            if 'codes' not in fields}
+    warm = {name: CODER for name, fields in GIF_PARTS.items() if 'codes' not in fields}
     return Experiment('gif_parts', regime, _base(regime, {}, CONVERGED | dict(keep_every=None)), GIF_PARTS, (0, 1, 2),
                       'losses, vocabularies and codes of GIF', warm, measures=('codes',))
 
@@ -364,7 +365,7 @@ def tail(regime:str='laptop' # "quick" or "laptop"
     base = _base(regime, long, long | dict(epochs=60))
     variants = {name: GIF_METHODS[name] for name in ('GIF', 'Partial FC 0.3', 'full softmax')}
     return Experiment('tail', regime, base, variants, (0, 1, 2), 'a long tail of people',
-                      dict(GIF=dict(method='softmax', max_steps=None, epochs=2)), measures=('centres',))
+                      dict(GIF=CODER), measures=('centres',))
 
 # %% ../../nbs/70_report/13_experiments.ipynb #3df3120b
 FACTORS = ('TopoFR', 'UNPG', 'GIF')
@@ -388,7 +389,7 @@ def cross(regime:str='laptop',      # "quick" or "laptop"
         whiskers = dict(whisker=1.) if 'UNPG' in chosen else {}
         return dict(method=method) | whiskers | (aligned if 'TopoFR' in chosen else {})
     variants = {crossed(chosen): fields(chosen, method) for chosen, method in TOGETHER.items()}
-    warm = {crossed(chosen): dict(method='softmax', max_steps=None, epochs=2) for chosen in TOGETHER if 'GIF' in chosen}
+    warm = {crossed(chosen): CODER for chosen in TOGETHER if 'GIF' in chosen}
     seeds = dict(quick=range(3, 6), laptop=range(3, 8))
     return Experiment('cross', regime, _base(regime, {}, CONVERGED | dict(keep_every=None)), variants,
                       tuple(seeds[regime]), 'TopoFR x UNPG x GIF', warm)
@@ -434,12 +435,32 @@ def sizes(regime:str='laptop' # "quick" or "laptop"
     base = SCORED | dict(embedding_size=128, shots=12)
     return Experiment('sizes', regime, base, variants, tuple(range(3, 6)), 'UNPG over batch size and people')
 
+# %% ../../nbs/70_report/13_experiments.ipynb #re1ea001
+PIECES_ALONE = {'sorted lengths': dict(isa_variant='sorted'), 'perturbed pixels': dict(isa_pixels='perturbed'),
+                'halves of the batch': dict(structure_batch=64), 'γ trained': dict(train_gamma=True),
+                'fallback of ArcFace': dict(fallback=True), 'scaled blur': dict(blur_scaled=True),
+                'released entropy': dict(entropy_rule='released'), 'signs by the index': dict(sign_rule='released'),
+                'released mixture': dict(mixture_rule='released'), 'integer probability': dict(score_rule='released')}
+AS_RELEASED = {'released scale': dict(isa_normalise='released'),
+               'released scale, γ trained': dict(isa_normalise='released', train_gamma=True),
+               'released': dict(rule='released'),
+               'released, matched start': dict(rule='released', gamma_start='matched')}
+
+def released(regime:str='laptop' # "quick", "laptop" or "real"
+            )->Experiment:
+    "What the released code does differently, place by place and all at once"
+    base = _base(regime, {}, CONVERGED | dict(keep_every=None))
+    variants = {'ArcFace': dict(method='arcface'), 'paper': TOPOFR}
+    variants |= {name: TOPOFR | fields for name, fields in PIECES_ALONE.items()}
+    variants |= {name: dict(method='topofr') | fields for name, fields in AS_RELEASED.items()}
+    return Experiment('released', regime, base, variants, tuple(SEEDS[regime]), 'the release, piece by piece')
+
 # %% ../../nbs/70_report/13_experiments.ipynb #4c14373e
 EXPERIMENTS = dict(unpg=unpg, pairs=pairs, wdfs=wdfs, casia=casia, ablation=ablation, sign=sign,
                    discrepancy=discrepancy, sde=sde,
                    margins=margins, webface=webface, miners=miners, terms=terms, batches=batches, mobile=mobile,
                    sweeps=sweeps, gif=gif, gif_parts=gif_parts, tail=tail, cross=cross, rivals=rivals,
-                   sizes=sizes, distances=distances)
+                   sizes=sizes, distances=distances, released=released)
 SYNTHETIC_ONLY = ('sde', 'batches', 'gif_parts', 'tail', 'cross', 'sizes')
 
 def find_experiment(name:str,            # key of EXPERIMENTS

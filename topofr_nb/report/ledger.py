@@ -11,6 +11,7 @@ __all__ = ['FILES', 'KINDS', 'PARTS', 'SAID', 'OVERLAP_BINS', 'BROKEN', 'named',
 import dataclasses, hashlib, json, math, os, time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +150,9 @@ def kept_overlap(kept:KeptScores # histograms of both kinds of pairs
     return float(np.minimum(*shares).sum())
 
 # %% ../../nbs/70_report/12_ledger.ipynb #1f369491
+@lru_cache(1024)
+def _histograms(path, written): return kept_scores(path)
+
 class Ledger:
     "The rows of all runs: `runs.jsonl`, and `histograms/` beside it"
     def __init__(self,
@@ -157,9 +161,17 @@ class Ledger:
         self.folder = Path(folder or project_root()/'data'/'results'/'runs')
         self.path = self.folder/'runs.jsonl'
         self.problems = [] # a sentence for each line that does not count, from the last reading
+        self._read = None, {}
 
     def rows(self)->dict[str, Row]:
         "Rows by id, of two the one with more in `extra`; lines that do not count are named in `problems`"
+        state = self.path.stat() if self.path.exists() else None
+        written = state and (state.st_mtime_ns, state.st_size)
+        if self._read[0] is None or self._read[0] != written: self._read = written, self._rows()
+        return dict(self._read[1])
+
+    def _rows(self):
+        "All lines of the file"
         found, self.problems, first = {}, [], {}
         lines = self.path.read_text(errors='replace').splitlines() if self.path.exists() else []
         for number, line in enumerate(lines, 1):
@@ -177,11 +189,11 @@ class Ledger:
     def _note(self, number, what): self.problems.append(f'{self.path.name}, line {number}: the row {what}')
 
     def histograms(self, row:Row)->KeptScores: # ValueError where the file is damaged
-        "Histograms and counts by person of a run"
+        "Histograms and counts by person of a run; what was read stays at hand"
         if row.histograms is None: raise ValueError(f'{row.id} was scored on a protocol that keeps no histograms')
         path = self.folder/'histograms'/row.histograms
         if not path.exists(): raise ValueError(f'the histograms of {row.id} are not there: {path}')
-        return kept_scores(path)
+        return _histograms(path, path.stat().st_mtime_ns)
 
 # %% ../../nbs/70_report/12_ledger.ipynb #74db1e07
 def _append(path, text):
