@@ -22,7 +22,8 @@ PAPERS = {
     'unpg': 'Jung et al., Unified Negative Pair Generation toward Well-discriminative Feature Space for '
             'Face Recognition, 2022, arXiv 2203.11593',
     'gif': 'Ebrahimi et al., GIF: Generative Inspiration for Face Recognition at Scale, CVPR 2025, arXiv 2505.03012',
-    'insightface': "insightface's own README: ArcFace, trained with the code that TopoFR's release started from",
+    'insightface': "insightface's README of arcface_torch, model zoo: the code that TopoFR's release started from; "
+                   'losses by its configurations',
 }
 COLUMNS = ['paper', 'table', 'training_data', 'backbone', 'method', 'metric', 'value']
 
