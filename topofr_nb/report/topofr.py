@@ -227,13 +227,14 @@ def pull_sentence(found=None, # None: the stored rows of the notebook on the pul
         return ', '.join(each)
     parts = [f'a pull of {pull:g} multiplies the TAR by {said(rows)}' for pull, rows in several.groupby('pull')]
     dear, good = ({f'{pull:g}' for pull in several[side].pull} for side in (several.high < 1, several.low > 1))
-    ends = [f'{", ".join(sorted(pulls))} {word}' for pulls, word in ((dear, 'costs'), (good, 'gains')) if pulls]
+    ends = [f'{" and ".join(sorted(pulls))} {word}{"s"*(len(pulls) == 1)}'
+            for pulls, word in ((dear, 'cost'), (good, 'gain')) if pulls]
     rest = sorted(set(costs.pull) - set(several.pull))
     named = ', '.join(f'{pull:g}' for pull in rest)
     fewer = f' Fewer than {FEWEST_SEEDS} seeds ({named}) show a direction, no size.' if rest else ''
     zeros = [f'{counted(row.zeros, "seed")} at a pull of {row.pull:g} and a FAR of {SHORT_TAR[row.measure]}'
              for row in costs[costs.zeros > 0].itertuples()]
     left_out = f' Left out, since a TAR is 0: {", ".join(zeros)}.' if zeros else ''
-    kept = ' No pull gains at any FAR, so the default of `topofr` keeps its weight, which hardly pulls at all.'
+    kept = ' No gain is outside chance at any FAR, so the default of `topofr` keeps its weight, which hardly pulls at all.'
     return (f'Against ArcFace of the same seed, with 95 % intervals over {counted(int(several.seeds.min()), "seed")}: '
             f'{"; ".join(parts)}. Outside chance: {"; ".join(ends) or "none"}.{fewer}{left_out}{"" if good else kept}')
