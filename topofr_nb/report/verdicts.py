@@ -327,7 +327,7 @@ def _judged(judgement, rows, p):
     if reason := closed_gate(claim, rows): return replace(judgement, verdict=UNTESTABLE, why=reason, p=p)
     verdict, why = decide(found, claim.direction, claim.matters, p), judgement.why
     if verdict in (SUPPORTS, OPPOSITE) and claim.direction != 'same' and abs(found.mean) < claim.matters:
-        less = f'its mean is below the {claim.matters:g}{" points" if claim.rate else ""} that matter'
+        less = f'its mean is smaller than what matters, {claim.matters:g}{" points"*claim.rate}'
         why = '; '.join(filter(None, (why, less)))
     if found.trials < FEWEST_SEEDS: why = f'fewer than {FEWEST_SEEDS} seeds'
     elif not math.isfinite(found.high): why = 'all differences are the same number'
