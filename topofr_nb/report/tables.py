@@ -6,7 +6,7 @@
 __all__ = ['SCALES', 'SEEDS', 'MEASURED', 'PARAMETERS', 'trained_scale', 'scale_text', 'make_base', 'untestable', 'run_grid',
            'score_grid', 'run_table', 'results_file', 'save_results', 'store', 'read_stored', 'stored_or',
            'unfinished_sentence', 'where_sentence', 'by_variant', 'spread_table', 'plot_spread', 'measured_metrics',
-           'strictest', 'beside', 'grid_rows', 'Table', 'reproduce', 'listed', 'folded']
+           'strictest', 'beside', 'grid_rows', 'Table', 'own_fields', 'own_results', 'reproduce', 'listed', 'folded']
 
 # %% ../../nbs/70_report/20_tables.ipynb #f3b165c3
 import json, math, re, time
@@ -179,7 +179,9 @@ def read_stored(name:str,            # paper and table, such as "unpg_public"
     "The rows that the last `laptop` run of a table left"
     path = results_file(name, 'laptop', folder)
     if not path.exists():
-        raise FileNotFoundError(f'{path.name} is not stored: run this notebook once with scale = "laptop"')
+        like = [other.stem.removesuffix('_laptop') for other in sorted(path.parent.glob(f'{name[:5]}*_laptop.csv'))]
+        raise FileNotFoundError(f'nothing was measured for {name}: run this notebook once with scale = "laptop", which '
+                                f'stores {path.name}. Valid at "stored": the choices behind {", ".join(like) or "none"}')
     found = pd.read_csv(path)
     if seeds is None: return found
     lacking = sorted(set(seeds) - set(found.seed))
@@ -357,6 +359,21 @@ class Table:
         "Row a minus row b, for each pair (a, b) and measure"
         return differences_table(found, pairs, [m for m in measures if m in found])
 
+# %% ../../nbs/70_report/20_tables.ipynb #f1e1d5a1
+def own_fields(given:dict # the notebook's parameters: scale and, where it has them, fields
+              )->dict:    # recipe fields
+    "Recipe fields that stand in for the paper's: a smaller batch for a smaller GPU, a short trial"
+    fields, scale = given.get('fields') or {}, given['scale']
+    if fields and scale != 'paper':
+        raise ValueError(f"fields = {fields!r} are for scale 'paper', not for {scale!r}. Valid here: {{}}")
+    return fields
+
+# %% ../../nbs/70_report/20_tables.ipynb #f1e1d5a3
+def own_results(given:dict # the notebook's parameters: scale, out_dir and, where it has them, fields
+               )->Path|None: # None: data/results of the checkout
+    "Where rows are stored: those with fields of your own beside their runs, for they are not the paper's recipe"
+    return runs_folder(given['out_dir'])/'tables' if own_fields(given) else None
+
 # %% ../../nbs/70_report/20_tables.ipynb #5fc693c7
 PARAMETERS = dict(scale='stored', seeds=None, data='synthetic', protocols=None, seconds=None, out_dir=None)
 
@@ -371,11 +388,11 @@ def reproduce(name:str,        # paper and table, such as "unpg_public"
     "The table that a notebook's parameters ask for"
     scale, protocols = given['scale'], given.get('protocols')
     needed = dict(protocols=(protocols, 'a dict such as {"ijbc": "folder", "lfw": "lfw.bin"}'))
-    base = make_base(scale, given['data'], given['out_dir'], paper, needed, small)
+    base = make_base(scale, given['data'], given['out_dir'], paper, needed, small) | own_fields(given)
     kinds = twins or {}
     sizes = kinds.get(trained_scale(scale), kinds.get('laptop', {}))
     return Table(name, variants, scale, base, sizes, given['seeds'], protocols, given['seconds'],
-                 grid=grid)
+                 own_results(given), grid)
 
 # %% ../../nbs/70_report/20_tables.ipynb #646af74c
 def listed(sentences,    # list of text; may be empty

@@ -23,7 +23,7 @@ from ..figures import COLOURS, subplots
 from ..files import runs_folder
 from ..losses.ptsa import structure_discrepancy
 from .claims import counted, student_interval
-from .tables import make_base, read_stored, trained_scale
+from .tables import make_base, own_fields, read_stored, trained_scale
 from .verdicts import FEWEST_SEEDS
 from ..training.checkpoints import load_backbone
 from ..training.loop import Run
@@ -46,7 +46,7 @@ def topofr_base(given:dict,        # scale, data, pairs and out_dir: the noteboo
                  workers=8)
     needed = dict(pairs=(given['pairs'], 'a pair list or .bin; IJB-C in the paper')) if scored else None
     base = make_base(given['scale'], given['data'], given['out_dir'], (paper, 'MS1MV2 in the paper'), needed, SMALL)
-    return base | dict(pairs=given['pairs'])
+    return base | dict(pairs=given['pairs']) | own_fields(given)
 
 # %% ../../nbs/70_report/50_topofr.ipynb #6e4d571f
 def alignment_weight(scale:str,         # "stored", "smoke", "laptop" or "paper"

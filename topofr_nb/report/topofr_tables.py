@@ -37,7 +37,7 @@ PARTS = {'ArcFace': 'arcface', 'TopoFR-R': 'topofr_r', 'TopoFR-A': 'topofr_a', '
 OURS = {'TopoFR (CosFace)': 'topofr_cosface', 'TopoFR': 'topofr'}
 SIZED = {f'TopoFR, batch {n}': dict(method='topofr', batch_size=4*n, structure_batch=n, lr=0.1*n/128)
          for n in PAPER_BATCHES}
-SWEPT = {f'α = {alpha:g}, ξ = {xi:g}': dict(method='topofr', isa_normalise=SCALES['released'], alpha=alpha, xi=xi)
+SWEPT = {f'α = {alpha:g}, ξ = {xi:g}': dict(method='topofr', alpha=alpha, xi=xi) | SCALES['released']
          for alpha, xi in dict.fromkeys([(alpha, 0.2) for alpha in ALPHAS] + [(0.1, xi) for xi in XIS])}
 PAPER_TABLES = {
     'table1': PaperTable('webface', 'r200', {'Partial FC': dict(method='cosface', sample_rate=0.3)}
