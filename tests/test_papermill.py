@@ -1,18 +1,26 @@
 "The notebooks with parameters, run by papermill from end to end at their smallest size."
 import json
+import resource
 from pathlib import Path
 
 import pytest
 from books import load, nbs, notebooks
 from checkout import run, tools
 
-smoke_seconds = 420
+smoke_seconds = 420  # of the clock, on a machine that does other things too
+core_seconds = 60    # of one core, of a reproduction notebook
 smoke_parameters = {
     "train.ipynb": {"backbone": "tiny", "max_steps": 6, "identities": 16, "shots": 4, "eval_pairs": 60, "image_size": 112},
     "evaluate.ipynb": {"eval_pairs": 60},
     "80_reproduce": {"scale": "smoke"},
 }
 did_not_start = ("Address already in use", "Kernel died before replying")
+
+
+def children_seconds():
+    "Processor time of the processes that ended, and of those that they started"
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
 
 
 def papermill(name, scratch, **parameters):
@@ -60,4 +68,19 @@ def test_smoke(name, scratch): papermill(name, scratch)
 
 @pytest.mark.reproduce
 @pytest.mark.parametrize("name", below("80_reproduce"), ids=str)
-def test_reproduce(name, scratch): papermill(name, scratch)
+def test_reproduce(name, scratch):
+    "Each runs at smoke scale, within its budget of processor time"
+    before = children_seconds()
+    papermill(name, scratch)
+    spent = children_seconds() - before
+    assert spent <= core_seconds, f"{name} takes {spent:.0f} s of a core at smoke scale; valid: {core_seconds} s at most"
+
+
+@pytest.mark.reproduce
+def test_identification_is_measured_once(scratch):
+    "A second call with the same parameters and code reads what the first one measured"
+    name = Path("80_reproduce/gif/identification.ipynb")
+    left = papermill(name, scratch) / "code_search" / "3" / "code_search.json"
+    first = left.stat().st_mtime_ns
+    papermill(name, scratch)
+    assert left.stat().st_mtime_ns == first

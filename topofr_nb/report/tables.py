@@ -179,7 +179,8 @@ def read_stored(name:str,            # paper and table, such as "unpg_public"
     "The rows that the last `laptop` run of a table left"
     path = results_file(name, 'laptop', folder)
     if not path.exists():
-        like = [other.stem.removesuffix('_laptop') for other in sorted(path.parent.glob(f'{name[:5]}*_laptop.csv'))]
+        stored = sorted(path.parent.glob(f'{name[:5]}*_laptop.csv'))
+        like = [other.stem.removesuffix('_laptop') for other in stored]
         raise FileNotFoundError(f'nothing was measured for {name}: run this notebook once with scale = "laptop", which '
                                 f'stores {path.name}. Valid at "stored": the choices behind {", ".join(like) or "none"}')
     found = pd.read_csv(path)
