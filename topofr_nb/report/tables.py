@@ -182,7 +182,8 @@ def read_stored(name:str,            # paper and table, such as "unpg_public"
         stored = sorted(path.parent.glob(f'{name[:5]}*_laptop.csv'))
         like = [other.stem.removesuffix('_laptop') for other in stored]
         raise FileNotFoundError(f'nothing was measured for {name}: run this notebook once with scale = "laptop", '
-                                f'which stores {path.name}. Valid at "stored": the choices behind {", ".join(like) or "none"}')
+                                f'which stores {path.name}. Valid at "stored": the choices behind '
+                                f'{", ".join(like) or "none"}')
     found = pd.read_csv(path)
     if seeds is None: return found
     lacking = sorted(set(seeds) - set(found.seed))
