@@ -235,6 +235,7 @@ def pull_sentence(found=None, # None: the stored rows of the notebook on the pul
     zeros = [f'{counted(row.zeros, "seed")} at a pull of {row.pull:g} and a FAR of {SHORT_TAR[row.measure]}'
              for row in costs[costs.zeros > 0].itertuples()]
     left_out = f' Left out, since a TAR is 0: {", ".join(zeros)}.' if zeros else ''
-    kept = ' No gain is outside chance at any FAR, so the default of `topofr` keeps its weight, which hardly pulls at all.'
+    kept = (' No gain is outside chance at any FAR, so the default of `topofr` keeps its weight, '
+            'which hardly pulls at all.')
     return (f'Against ArcFace of the same seed, with 95 % intervals over {counted(int(several.seeds.min()), "seed")}: '
             f'{"; ".join(parts)}. Outside chance: {"; ".join(ends) or "none"}.{fewer}{left_out}{"" if good else kept}')
