@@ -28,6 +28,13 @@ def test_clean(name, cleaned):
 
 
 @pytest.mark.parametrize("name", notebooks(), ids=str)
+def test_written_as_jupyter_writes(name):
+    "Keys in order, so that saving an unchanged notebook changes no line"
+    text = (nbs / name).read_text(encoding="utf-8")
+    assert text == json.dumps(json.loads(text), indent=1, sort_keys=True, ensure_ascii=False) + "\n", "store it again (tools/store.py)"
+
+
+@pytest.mark.parametrize("name", notebooks(), ids=str)
 def test_small(name):
     size = (nbs / name).stat().st_size
     assert size <= most_bytes, f"{size} bytes, more than {most_bytes}: store smaller outputs"

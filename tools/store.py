@@ -63,10 +63,20 @@ def packed(output):
     if len(small.getvalue()) < len(raw): output["data"]["image/png"] = base64.b64encode(small.getvalue()).decode() + "\n"
 
 
+def without_gpu(book):
+    "The book as it runs here: cells that need a GPU keep what they showed where one was"
+    import torch
+    if torch.cuda.is_available(): return book
+    return nbformat.from_dict(book | dict(cells=[cell for cell in book.cells if "#| cuda" not in cell.source.splitlines()]))
+
+
 def store(path):
     "Run a notebook with its own parameters and keep its outputs"
     book = nbformat.read(path, 4)
-    NotebookClient(book, timeout=1800, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()
+    client = NotebookClient(without_gpu(book), timeout=1800, kernel_name="python3",
+                            resources={"metadata": {"path": str(path.parent)}})
+    done = {cell.id: cell for cell in client.execute().cells}
+    book.cells = [done.get(cell.id, cell) for cell in book.cells]
     for cell in book.cells:
         for output in cell.get("outputs", []): packed(output)
     nbformat.write(book, path)

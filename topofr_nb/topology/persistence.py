@@ -169,8 +169,8 @@ def distance_batch(distances:torch.Tensor, # (n, n) or (b, n, n), any real type,
     return distances if len(shape) == 3 else distances[None]
 
 # %% ../../nbs/30_topology/10_persistence.ipynb #7059cd2c
-# Largest difference of the sides, in units of the largest distance
-ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-12}
+# Largest difference of the sides, in units of the largest distance, where the distance is that large
+ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-8}
 
 def _refuse_infinite(batch, place):
     bad = ~torch.isfinite(batch)
@@ -191,12 +191,14 @@ def even_distances(batch:torch.Tensor, # (b, n, n) float32 or float64
     values = batch.detach()
     _refuse_infinite(values, place)
     if torch.equal(values, values.mT): return batch
-    gap = (values - values.mT).abs()
     sizes = values.abs()
     sizes.diagonal(dim1=1, dim2=2).zero_()
-    allowed = ROUNDING[batch.dtype]*sizes.amax((1, 2), keepdim=True)
-    if (gap > allowed).any():
-        where = (gap > allowed).nonzero()[0].tolist()
+    largest = sizes.amax((1, 2), keepdim=True)
+    gap = (values - values.mT).abs()
+    of_squares = gap/largest*((sizes + sizes.mT)/largest)
+    wrong = (of_squares > 2*ROUNDING[batch.dtype]).nonzero()
+    if len(wrong):
+        where = wrong[0].tolist()
         entry = f'entry {where[-place:]} differs from its mirror image by {gap[tuple(where)].item():.2g}'
         raise ValueError(f'distances are not symmetric: {entry}, more than rounding; '
                          'distance_matrix(points) is symmetric to the last bit, and so is (d + d.mT)/2')
