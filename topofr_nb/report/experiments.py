@@ -146,7 +146,7 @@ def wdfs(regime:str='laptop' # "quick", "laptop" or "real"
     variants = {'softmax': dict(method='softmax')} | {name: UNPG_PARTS[name] for name in ('ArcFace', 'UNPG')}
     seeds = dict(quick=range(3, 6), laptop=range(3, 8), real=range(3, 6))
     return Experiment('wdfs', regime, base, variants, tuple(seeds[regime]), 'separation of pairs along training',
-                      measures=() if regime == 'real' else ('separation',))
+                      measures=dict(quick=('separation',), laptop=('separation', 'rates'), real=())[regime])
 
 # %% ../../nbs/70_report/13_experiments.ipynb #8ae65765
 PAIRS = {'ArcFace': UNPG_PARTS['ArcFace'], 'unified pairs': UNPG_PARTS['UNPG'],
@@ -201,7 +201,8 @@ def sign(regime:str='laptop',      # "quick", "laptop" or "real"
     few = dict(embedding_size=512, identities=200, shots=16, batch_size=64)
     base = _base(regime, few, few | dict(epochs=100, keep_every=100))
     seeds = range(3) if regime == 'real' else range(5)
-    return Experiment('sign', regime, base, _parts(TOPOFR_PARTS, alignment), tuple(seeds), 'the parts of TopoFR')
+    return Experiment('sign', regime, base, _parts(TOPOFR_PARTS, alignment), tuple(seeds), 'the parts of TopoFR',
+                      measures=('rates',)*(regime == 'laptop'))
 
 # %% ../../nbs/70_report/13_experiments.ipynb #c9ef019c
 def discrepancy(regime:str='laptop',      # "quick", "laptop" or "real"

@@ -245,10 +245,8 @@ def lacks(row:Row,                # run in the ledger
 # %% ../../nbs/70_report/12_ledger.ipynb #7d7313d8
 BROKEN = (NonFiniteLoss, InUse, ValueError, OSError) # what ends one run of a list and not the list
 
-def _one_row(recipe, ledger, runner, measures, may_train):
-    "The row of a recipe: from the ledger, a finished run, or a training; where that is not allowed what there is"
-    known = ledger.rows().get(ledger_id(recipe, recipe.device))
-    if known and not lacks(known, measures): return known
+def _new_row(recipe, known, ledger, runner, measures, may_train):
+    "A row from a finished run or a training; where that is not allowed the known one"
     run = finished_run(recipe)
     if run is None:
         if not may_train: return known
@@ -258,7 +256,21 @@ def _one_row(recipe, ledger, runner, measures, may_train):
     if known and row.histograms: row = dataclasses.replace(row, histograms=f'{row.id}-{"-".join(wanted)}.npz')
     return ledger.add(row, run.folder/'histograms.npz')
 
-def ensure(recipes:Iterable[Recipe],   # runs that are wanted; one that breaks is told and left out
+def _one_row(recipe, known_as, ledger, runner, measures, may_train, told):
+    "The row of a recipe, new where something is missing; a run that breaks is told and what was known stays"
+    begun, known = time.time(), None
+    try:
+        known = ledger.rows().get(ledger_id(recipe, recipe.device))
+        if known and not lacks(known, measures): return known
+        row = _new_row(recipe, known, ledger, runner, measures, may_train)
+    except BROKEN as error:
+        what = f'keeps its row without {", ".join(lacks(known, measures))}' if known else 'has no row'
+        told(f'{known_as} {what}: {type(error).__name__}: {error}')
+        return known
+    if row is not known: told(f'{known_as}: {row.id}, {time.time() - begun:.0f} s')
+    return row
+
+def ensure(recipes:Iterable[Recipe],   # runs that are wanted; one that breaks is told, and leaves what was known
            ledger:Ledger|None=None,    # None: that of the checkout
            seconds:float=math.inf,     # time after which no new run starts; 0 trains nothing
            runner:Callable|None=None,  # recipe -> finished Run; None: train without a bar
@@ -268,16 +280,8 @@ def ensure(recipes:Iterable[Recipe],   # runs that are wanted; one that breaks i
     "Rows of recipes; what is missing is trained, one after another"
     ledger, start, found = ledger or Ledger(), time.time(), []
     for i, recipe in enumerate(recipes):
-        begun, name = time.time(), f'{i + 1}: {recipe.method}, seed {recipe.seed}'
-        before = ledger.path.stat().st_size if ledger.path.exists() else 0
-        try: row = _one_row(recipe, ledger, runner, measures, begun - start < seconds)
-        except BROKEN as error:
-            row = None
-            told(f'{name} has no row: {type(error).__name__}: {error}')
-        else:
-            after = ledger.path.stat().st_size if ledger.path.exists() else 0
-            if row and after > before: told(f'{name}: {row.id}, {time.time() - begun:.0f} s')
-        found.append(row)
+        name, in_time = f'{i + 1}: {recipe.method}, seed {recipe.seed}', time.time() - start < seconds
+        found.append(_one_row(recipe, name, ledger, runner, measures, in_time, told))
     for problem in ledger.problems: told(problem)
     return found
 
