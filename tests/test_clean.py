@@ -41,6 +41,14 @@ def test_small(name):
 
 
 @pytest.mark.parametrize("name", notebooks(), ids=str)
+def test_whole_tables(name):
+    "pandas leaves out the middle of a long table: `use_style` shows all of up to 200 rows"
+    shown = ["".join(output.get("data", {}).get("text/html", "")) for output in outputs(name)]
+    cut = [re.search(r"\d+ rows × \d+ columns", table).group() for table in shown if re.search(r"<t[hd]>\.\.\.</t[hd]>", table)]
+    assert not cut, f"a table leaves out rows or columns: {cut}"
+
+
+@pytest.mark.parametrize("name", notebooks(), ids=str)
 def test_titled(name):
     title = next((source(cell) for cell in load(nbs / name)["cells"] if cell["cell_type"] == "markdown"), "")
     assert re.match(r"# \S.*\n\s*\n?> \S", title), "the first markdown cell is not '# Title' with a '> subtitle' line"

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TWO_STEPS', 'SIZES', 'SPREAD', 'SETTLED', 'shrink', 'prepare_grid', 'spread_text', 'grid_scores', 'grid_course',
-           'last_quarter']
+           'last_quarter', 'differences_along']
 
 # %% ../../nbs/70_report/48_ledger_tables.ipynb #1d2bd31f
 import math
@@ -17,7 +17,7 @@ import pandas as pd
 
 from ..core import one_of
 from ..files import runs_folder
-from .claims import counted, interval_text, number_text, student_interval
+from .claims import counted, interval_text, number_text, paired_difference, student_interval
 from .experiments import Experiment, find_experiment, missing_cells, run_experiment
 from .ledger import Ledger
 from .verdicts import experiment_rows, value_of
@@ -125,3 +125,17 @@ def last_quarter(name:str,                 # key of EXPERIMENTS
         found.append(f'{variant}: from step {since:,} to {steps:,} {measure} changes by '
                      f'{interval_text(gain, " points", sign=True)}: {settled}.')
     return found
+
+# %% ../../nbs/70_report/48_ledger_tables.ipynb #5e771e06
+def differences_along(along,                        # from `grid_course`
+                      pairs:Sequence[tuple],        # two variants each
+                      steps:dict[str, int],         # heading -> step
+                      measure:str='tar@0.001',      # of `measured.RATES`
+                     ):                             # pandas.DataFrame of sentences: a row a pair, a column a step
+    "Differences of variants along their trainings, in percentage points over seeds"
+    def one(a, b, step):
+        now = along[along.steps == step]
+        if not {a, b} <= set(now.variant): return ''
+        return interval_text(paired_difference(now, a, b, measure), sign=True)
+    cells = {f'{a} minus {b}': {heading: one(a, b, step) for heading, step in steps.items()} for a, b in pairs}
+    return pd.DataFrame.from_dict(cells, orient='index')
