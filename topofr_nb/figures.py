@@ -30,7 +30,7 @@ STYLE = {'figure.dpi': DPI, 'savefig.dpi': DPI, 'figure.facecolor': 'white', 'sa
 ROWS = 200 # of a table that is shown as a whole
 
 def use_style():
-    "Draw everything that follows in the workbook's style: matplotlib, Plotly, tables with whole sentences and up to ROWS rows"
+    "Draw what follows in the workbook's style: matplotlib and Plotly; tables show sentences and ROWS rows as a whole"
     import pandas as pd
     from plotly import graph_objects as go, io
     pd.set_option('display.max_colwidth', None, 'display.max_rows', ROWS)

@@ -12,7 +12,7 @@ __all__ = ['DIRECTIONS', 'SCORES', 'EXTRA', 'GATES', 'SUPPORTS', 'OPPOSITE', 'EQ
            'counts_line', 'folded_findings']
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #59809843
-import csv, math, re
+import csv, math, re, textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -384,7 +384,7 @@ def plot_verdicts(judgements:Sequence[Judgement], # claims with their verdicts; 
     rates = all(x.claim.rate for x in shown)
     mixed = not rates and len({x.claim.measure for x in shown}) > 1
     colours = {SUPPORTS: COLOURS[2], OPPOSITE: COLOURS[3], EQUIVALENT: COLOURS[0], DIFFERS: COLOURS[3]}
-    fig, ax = subplots(height=0.3*max(len(shown), 2) + 1)
+    fig, ax = subplots(width=8, height=0.34*max(len(shown), 2) + 1)
     for i, x in enumerate(shown):
         colour, unit = colours.get(x.verdict, '#666666'), x.claim.matters if mixed else 1.
         mean, low, high = (value/unit for value in x.found[:3])
@@ -396,6 +396,7 @@ def plot_verdicts(judgements:Sequence[Judgement], # claims with their verdicts; 
     several = len({x.regime for x in shown}) > 1
     labels = [' − '.join(filter(None, (x.claim.a, x.claim.b))) + f', {x.claim.measure}' + f', {x.regime}'*several
               for x in shown]
+    labels = [textwrap.fill(label, 42) for label in labels]
     unit = 'percentage points' if rates else 'multiples of what matters' if mixed else 'the unit of the measure'
     ax.set(yticks=range(len(shown)), yticklabels=labels, ylim=(max(len(shown), 1) - 0.5, -0.5), title=title,
            xlabel=f'difference, {unit}; grey: does not matter' if shown else 'nothing is measured yet')
