@@ -86,14 +86,19 @@ def compare_rows(then:Row,              # row of the ledger
     if not moved:
         what = ', '.join(differ) or 'its histograms'
         return Verified(then.id, 'differs', f'{what} on the same machine with the same versions')
-    far = []
+    far, near = [], {}
     for name in differ:
         if name.startswith('training.'): continue
         a, b = (row.scores.get(name) if name in row.scores else value_of(row, name) for row in (then, now))
         if not (isinstance(a, float) and isinstance(b, float)): far.append(f'{name}: {a} then, {b} now')
-        elif not abs(a - b) <= seed_spread(then, rows, name): far.append(f'{name}: {a:.4g} then, {b:.4g} now')
+        else:
+            allowed = seed_spread(then, rows, name)
+            said = f'{name}: {a:.4g} then, {b:.4g} now, {allowed:.2g} allowed'
+            if abs(a - b) <= allowed: near[abs(a - b)/allowed] = said
+            else: far.append(said)
     if far: return Verified(then.id, 'differs', f'{"; ".join(far)}; {moved}')
-    return Verified(then.id, 'within the spread', moved)
+    furthest = f'furthest is {near[max(near)]}; ' if near else ''
+    return Verified(then.id, 'within the spread', furthest + moved)
 
 # %% ../../nbs/70_report/17_verify.ipynb #fbadcd80
 def coder_of(row:Row,       # run whose codes come from a network, or from none
