@@ -376,6 +376,15 @@ def count_verdicts(judgements:Sequence[Judgement] # claims with their verdicts
     return f'Of {counted(len(judgements), "claim")} {", ".join(parts)}.'
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #219467a5
+def _row_names(shown):
+    "Sides and measure of each row, with the grid and the regime where the rows have several"
+    several = [len(set(names)) > 1 for names in zip(*((x.claim.experiment, x.regime) for x in shown))]
+    def name(x):
+        parts = [' − '.join(filter(None, (x.claim.a, x.claim.b))), x.claim.measure]
+        parts += [place for place, told in zip((x.claim.experiment, x.regime), several) if told]
+        return textwrap.fill(', '.join(parts), 42)
+    return [name(x) for x in shown]
+
 def plot_verdicts(judgements:Sequence[Judgement], # claims with their verdicts; a row for each that is measured
                   title:str='',                   # the finding
                  ):                               # a matplotlib figure
@@ -393,12 +402,8 @@ def plot_verdicts(judgements:Sequence[Judgement], # claims with their verdicts; 
         ax.plot(mean, i, 'o', ms=5, color=colour)
         ax.annotate(x.verdict, (1.01, i), xycoords=('axes fraction', 'data'), va='center', fontsize=8, color=colour)
     ax.axvline(0, color='black', lw=0.8)
-    several = len({x.regime for x in shown}) > 1
-    labels = [' − '.join(filter(None, (x.claim.a, x.claim.b))) + f', {x.claim.measure}' + f', {x.regime}'*several
-              for x in shown]
-    labels = [textwrap.fill(label, 42) for label in labels]
     unit = 'percentage points' if rates else 'multiples of what matters' if mixed else 'the unit of the measure'
-    ax.set(yticks=range(len(shown)), yticklabels=labels, ylim=(max(len(shown), 1) - 0.5, -0.5), title=title,
+    ax.set(yticks=range(len(shown)), yticklabels=_row_names(shown), ylim=(max(len(shown), 1) - 0.5, -0.5), title=title,
            xlabel=f'difference, {unit}; grey: does not matter' if shown else 'nothing is measured yet')
     return fig
 
