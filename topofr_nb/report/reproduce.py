@@ -316,7 +316,8 @@ def main():
         if given.scale == 'laptop':
             place = dict(out_dir=given.out_dir) if given.out_dir else {}
             empty = fill_ledger('laptop', given.seconds or 0., told, **place)
-            told(f'Empty cells of the ledger at laptop: {sum(empty.values())}. {empty or ""}')
+            told(f'Cells of the ledger at laptop without a row, or whose row lacks a measure: {sum(empty.values())}. '
+                 f'{empty or ""}')
         found = reproduce_all(given.scale, names, given.out_dir, given.seconds, given.again, told)
     except ValueError as error: sys.exit(f'ValueError: {error}')
     except KeyboardInterrupt: sys.exit('interrupted; call it again to go on')
