@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-from books import left_out, load, nbs, notebooks, source, tagged, wants_parameters
+from books import code_cells, left_out, load, nbs, notebooks, source, tagged, wants_parameters
 from checkout import root, run, tools
 
 doors = (Path("train.ipynb"), Path("evaluate.ipynb"))
 with_parameters = [name for name in notebooks() if wants_parameters(name)]
 without = [name for name in notebooks() if not wants_parameters(name)]
+reproduced = [name for name in notebooks() if name.parts[0] == "80_reproduce"]
 
 
 def test_the_doors_are_there():
@@ -123,3 +124,11 @@ def test_an_unknown_parameter_is_refused(name):
     status, out = run(tools / "python", "-c", try_cells, input=both, timeout=120)
     assert status == 0, out
     assert wrong in out and right in out.replace(wrong, ""), f"the error for {wrong} does not name it and {right}: {out}"
+
+
+@pytest.mark.parametrize("name", reproduced, ids=str)
+def test_every_table_is_exported(name):
+    "A cell that shows a table writes it as Markdown and LaTeX, too"
+    def shows(cell): return any("<table" in "".join(output.get("data", {}).get("text/html", "")) for output in cell["outputs"])
+    silent = [source(cell).splitlines()[-1] for cell in code_cells(load(nbs / name)) if shows(cell) and "export_table(" not in source(cell)]
+    assert not silent, f"tables that are shown and not exported: {'; '.join(silent)}"

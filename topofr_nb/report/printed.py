@@ -7,7 +7,7 @@ __all__ = ['COMMANDS', 'SPECIAL', 'cell_text', 'as_text', 'markdown_table', 'lat
 
 # %% ../../nbs/70_report/46_printed.ipynb #205d806f
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -97,12 +97,14 @@ def _known(table, metric, method=None):
     rows = table[(table.metric == metric) & (True if method is None else table.method == method)]
     return cell_text(rows.iloc[0, -1]) if len(rows) else ''
 
+# %% ../../nbs/70_report/46_printed.ipynb #s1debys1
 def side_by_side(reference,     # published rows of one table, from `published(...)`
                  found,         # from `run_table`
                  differences=None, # from `differences_table`; a column more
                  unknown:Sequence[str]=(), # metrics that the paper reports and that we do not know
+                 verdicts:Mapping|None=None, # method -> what the ledger decided, on its first line; a column more
                 ):              # pandas.DataFrame of text, in percent; index method, metric
-    "Published, insightface's own, measured, differences in points"
+    "Published, insightface's own, measured, differences in points, verdicts"
     metrics = measured_metrics(found, reference)
     metrics += [name for name in unknown if name in found and name not in metrics]
     own = beside_baseline(reference)[['metric', 'insightface']]
@@ -118,5 +120,7 @@ def side_by_side(reference,     # published rows of one table, from `published(.
         lines.append(line)
     columns = ['method', 'metric', 'published', 'insightface', 'measured']
     if differences is not None: columns.append('difference, points')
-    table = pd.DataFrame(lines, columns=columns).set_index(['method', 'metric'])
+    table = pd.DataFrame(lines, columns=columns)
+    if verdicts is not None: table['verdict'] = table.method.map(verdicts).where(~table.method.duplicated()).fillna('')
+    table = table.set_index(['method', 'metric'])
     return table if table.insightface.any() else table.drop(columns='insightface')

@@ -377,7 +377,7 @@ def own_results(given:dict # the notebook's parameters: scale, out_dir and, wher
     return runs_folder(given['out_dir'])/'tables' if own_fields(given) else None
 
 # %% ../../nbs/70_report/20_tables.ipynb #5fc693c7
-PARAMETERS = dict(scale='stored', seeds=None, data='synthetic', protocols=None, seconds=None, out_dir=None)
+PARAMETERS = dict(scale='stored', seeds=None, data='synthetic', protocols=None, seconds=None, fields={}, out_dir=None)
 
 def reproduce(name:str,        # paper and table, such as "unpg_public"
               variants:dict,   # name of a row -> recipe fields

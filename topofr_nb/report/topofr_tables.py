@@ -19,7 +19,7 @@ from .experiments import ALPHAS, DISTANCES, MARGIN_RIVALS, MINERS, PAPER_BATCHES
 from .ledger import Ledger
 from .ledger_tables import grid_scores, prepare_grid
 from .published import published
-from .tables import Table, spread_table
+from .tables import Table, own_results, spread_table
 from .topofr import topofr_base
 from .verdicts import Judgement, experiment_rows, value_of
 
@@ -69,7 +69,8 @@ def paper_rows(name:str,   # key of PAPER_TABLES
     "The table at the paper's size, on training faces of your own"
     if given['scale'] != 'paper': return 'Scale `paper` trains this table with the published recipe on `data`.'
     table = PAPER_TABLES[name]
-    rows = Table(f'topofr_{name}', table.variants, 'paper', topofr_base(given, backbone or table.backbone)).rows()
+    base = topofr_base(given, backbone or table.backbone)
+    rows = Table(f'topofr_{name}', table.variants, 'paper', base, results=own_results(given)).rows()
     return spread_table(rows, ['accuracy'])
 
 # %% ../../nbs/70_report/51_topofr_tables.ipynb #2e8c8796

@@ -454,7 +454,7 @@ def design_sentences(judgements:Sequence[Judgement] # claims of an experiment, w
         for x in known or [x for x in mine if x.claim.rate][:1]:
             deviation = x.found.seeds_error*math.sqrt(x.found.trials) if known else ASSUMED
             people = np.nan_to_num(x.found.people_error) if known else 0.
-            pair = f'{x.claim.a} against {x.claim.b}, {x.claim.measure}'
+            pair = ' against '.join(filter(None, (x.claim.a, x.claim.b))) + f', {x.claim.measure}'
             start = pair if known else 'nothing is measured yet, assumed'
             found.append(f'`{regime}`, {start}: {design_sentence(x.claim, regime, deviation, people)}')
     return found
