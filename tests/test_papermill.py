@@ -76,7 +76,7 @@ def test_reproduce(name, scratch):
     assert spent <= core_seconds, f"{name} takes {spent:.0f} s of a core at smoke scale; valid: {core_seconds} s at most"
 
 
-@pytest.mark.parametrize("name", ["table10_step_time", "figure1_diagrams"])
+@pytest.mark.parametrize("name", ["table10_step_time", "figure1_diagrams", "pull"])
 def test_stored_rows_with_a_folder(name, scratch):
     "A folder that holds no rows of one's own is where tables go: what is shown is data/results"
     papermill(Path(f"80_reproduce/topofr/{name}.ipynb"), scratch, scale="stored", out_dir=str(scratch / "nothing yet"))

@@ -143,8 +143,10 @@ def results_file(name:str,           # paper and table, such as "unpg_public"
                  scale:str='laptop', # "stored", "smoke", "laptop" or "paper"; "stored" is the file of "laptop"
                  folder:str|Path|None=None, # of the rows; None: data/results of the checkout
                 )->Path:
-    "Where the rows of a table are stored"
-    return Path(folder or project_root()/'data'/'results')/f'{name}_{trained_scale(scale)}.csv'
+    "Where the rows of a table are stored; those of the checkout where a folder has none to show at scale stored"
+    file, checkout = f'{name}_{trained_scale(scale)}.csv', project_root()/'data'/'results'
+    own = folder and (scale != 'stored' or (Path(folder)/file).exists())
+    return (Path(folder) if own else checkout)/file
 
 # %% ../../nbs/70_report/20_tables.ipynb #4c149d2a
 def save_results(frame,         # pandas.DataFrame, without its index
@@ -177,7 +179,7 @@ def read_stored(name:str,            # paper and table, such as "unpg_public"
                 folder:str|Path|None=None, # of the rows; None: data/results of the checkout
                ):                    # pandas.DataFrame
     "The rows that the last `laptop` run of a table left"
-    path = results_file(name, 'laptop', folder)
+    path = results_file(name, 'stored', folder)
     if not path.exists():
         stored = sorted(path.parent.glob(f'{name[:5]}*_laptop.csv'))
         like = [other.stem.removesuffix('_laptop') for other in stored]
