@@ -14,7 +14,7 @@ from html import escape
 import numpy as np
 from IPython.display import display
 
-from .drawing import Panel, Picture, add_line, add_points, picture
+from .drawing import Panel, Picture, add_line, add_points, image_tag, picture
 from ..figures import COLOURS
 from ..report.figures import curve
 from ..training.loop import Plan
@@ -126,12 +126,14 @@ LOOKS = ('--ink: var(--jp-content-font-color1, #1a1a1a); --faint: var(--jp-borde
 def view_html(sentence:str,        # plain text; `words` in backquotes become code
               part:float,          # part of the training that is done, 0..1
               curves:Picture|None, # picture from `growing_curves`; None: no curve yet
+             ended:bool=False,    # as an image, which is shown in a notebook from elsewhere too
              )->str:
     "A line, a bar and the curves"
     bar = (f'<progress max="1" value="{part:.4f}" aria-label="part of the training that is done" '
            'style="width: 100%; height: 10px; accent-color: #0072b2"></progress>')
     said = re.sub('`([^`]+)`', r'<code>\1</code>', escape(sentence)) # as Markdown would show it
-    return f'<div style="{LOOKS}"><div role="status">{said}</div>{bar}{curves or ""}</div>'
+    drawn = image_tag(curves, curves.describe) if ended and curves else curves or ''
+    return f'<div style="{LOOKS}"><div role="status">{said}</div>{bar}{drawn}</div>'
 
 # %% ../../nbs/85_explore/08_live.ipynb #2a3e6bc3
 class LiveCurves:
@@ -161,9 +163,9 @@ class LiveCurves:
         start, steps = time.time(), self.plan.steps
         said = sentence or progress_sentence(self.rows, steps, self.plan.run.recipe.batch_size)
         part = (self.rows[-1]['step'] + 1)/steps if self.rows else 0.
-        bundle = {'text/html': view_html(said, part, growing_curves(self.rows, steps)), 'text/plain': said}
-        if self.handle: self.handle.update(bundle, raw=True)
-        else: self.handle = display(bundle, raw=True, display_id=True)
+        out = {'text/html': view_html(said, part, growing_curves(self.rows, steps), bool(sentence)), 'text/plain': said}
+        if self.handle: self.handle.update(out, raw=True)
+        else: self.handle = display(out, raw=True, display_id=True)
         self.drawn = time.time()
         self.cost = self.drawn - start
 
@@ -176,6 +178,6 @@ class LiveCurves:
 
     def _ended(self):
         done = self.rows[-1]['step'] + 1
-        took = clock(self.rows[-1]['seconds'])
         early = f', of {self.plan.steps:,}: it stopped early' if done < self.plan.steps else ''
-        return f'Finished: {done:,} steps{early}, in {took} of training; {self.plan.run.folder.name} is scored.'
+        took = f'{done:,} steps{early}, in {clock(self.rows[-1]["seconds"])} of training'
+        return f'Finished: {took}; {self.plan.run.folder.name} is scored.'

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SMALL', 'SEEDS', 'CONTROLS', 'SHORT_TAR', 'topofr_base', 'alignment_weight', 'scored_images', 'random_batches',
            'control_networks', 'batch_discrepancies', 'plot_discrepancies', 'seed_means', 'discrepancy_table',
-           'control_sentence', 'with_pulls', 'logged_median', 'pull_costs', 'pull_sentence']
+           'control_sentence', 'with_pulls', 'logged_median', 'pull_costs', 'pull_findings']
 
 # %% ../../nbs/70_report/50_topofr.ipynb #07ac0753
 from collections.abc import Callable, Sequence
@@ -23,6 +23,7 @@ from ..figures import COLOURS, subplots
 from ..files import runs_folder
 from ..losses.ptsa import structure_discrepancy
 from .claims import counted, student_interval
+from .printed import markdown_table
 from .tables import make_base, own_fields, read_stored, trained_scale
 from .verdicts import FEWEST_SEEDS
 from ..training.checkpoints import load_backbone
@@ -216,16 +217,15 @@ def pull_costs(found, # rows of the notebook on the pull: variant, seed, loss, m
 # %% ../../nbs/70_report/50_topofr.ipynb #f77dec49
 SHORT_TAR = {'tar_0.001': '1e-3', 'tar_0.01': '1e-2', 'tar_0.1': '0.1'}
 
-def pull_sentence(found=None, # None: the stored rows of the notebook on the pull
-                 )->str:
+def pull_findings(found=None, # None: the stored rows of the notebook on the pull
+                 )->str:      # Markdown: a table and what follows from it
     "What an alignment that can be felt costs, with intervals, and what follows for the default"
     costs = pull_costs(read_stored('topofr_pull') if found is None else found)
     several = costs[costs.seeds >= FEWEST_SEEDS]
-    def said(rows):
-        each = [f'{row.factor:.2f} ({row.low:.2f} to {row.high:.2f}) at {SHORT_TAR[row.measure]}'
-                for row in rows.itertuples()]
-        return ', '.join(each)
-    parts = [f'a pull of {pull:g} multiplies the TAR by {said(rows)}' for pull, rows in several.groupby('pull')]
+    said = [f'{row.factor:.2f} ({row.low:.2f} to {row.high:.2f})' for row in several.itertuples()]
+    factors = several.assign(said=said).pivot(index='pull', columns='measure', values='said')[list(SHORT_TAR)]
+    factors.index = [f'{pull:g}' for pull in factors.index]
+    factors = factors.rename(columns=lambda name: f'TAR at {SHORT_TAR[name]}').rename_axis(index='pull')
     dear, good = ({f'{pull:g}' for pull in several[side].pull} for side in (several.high < 1, several.low > 1))
     ends = [f'{" and ".join(sorted(pulls))} {word}{"s"*(len(pulls) == 1)}'
             for pulls, word in ((dear, 'cost'), (good, 'gain')) if pulls]
@@ -237,5 +237,7 @@ def pull_sentence(found=None, # None: the stored rows of the notebook on the pul
     left_out = f' Left out, since a TAR is 0: {", ".join(zeros)}.' if zeros else ''
     kept = (' No gain is outside chance at any FAR, so the default of `topofr` keeps its weight, '
             'which hardly pulls at all.')
-    return (f'Against ArcFace of the same seed, with 95 % intervals over {counted(int(several.seeds.min()), "seed")}: '
-            f'{"; ".join(parts)}. Outside chance: {"; ".join(ends) or "none"}.{fewer}{left_out}{"" if good else kept}')
+    above = f'By what a pull multiplies the TAR of ArcFace of the same seed, 95 % intervals over ' \
+            f'{counted(int(several.seeds.min()), "seed")}:'
+    below = f'Outside chance: {"; ".join(ends) or "none"}.{fewer}{left_out}{"" if good else kept}'
+    return '\n\n'.join((above, markdown_table(factors), below))

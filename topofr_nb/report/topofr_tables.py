@@ -67,7 +67,7 @@ def paper_rows(name:str,   # key of PAPER_TABLES
                backbone:str|None=None, # another network of the table; None: that of PAPER_TABLES
               ):           # pandas.DataFrame of accuracies in percent; a sentence at the other scales
     "The table at the paper's size, on training faces of your own"
-    if given['scale'] != 'paper': return 'Scale `paper` trains this table with the published recipe on `data`.'
+    if given['scale'] != 'paper': return 'Set scale = "paper" and data to train this table with the published recipe.'
     table = PAPER_TABLES[name]
     base = topofr_base(given, backbone or table.backbone)
     rows = Table(f'topofr_{name}', table.variants, 'paper', base, results=own_results(given)).rows()

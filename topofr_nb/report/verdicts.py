@@ -7,9 +7,9 @@ __all__ = ['DIRECTIONS', 'SCORES', 'EXTRA', 'GATES', 'SUPPORTS', 'OPPOSITE', 'EQ
            'UNFINISHED', 'VERDICTS', 'FEWEST_SEEDS', 'COARSE', 'ASSUMED', 'SILENT', 'PAPERS', 'MAIN', 'OUTCOMES',
            'Claim', 'parse_gate', 'read_claims', 'value_of', 'experiment_rows', 'seed_values', 'gate_value',
            'closed_gate', 'decide', 'family_of', 'holm', 'Judgement', 'coarse_interval', 'measure_claim', 'is_asked',
-           'judge', 'verdict_table', 'count_verdicts', 'plot_verdicts', 'design_sentence', 'paper_findings',
-           'design_sentences', 'of_experiments', 'shown_regime', 'regime_cell', 'findings_table', 'main_findings',
-           'counts_line', 'folded_findings']
+           'judge', 'verdict_table', 'claim_table', 'count_verdicts', 'plot_verdicts', 'design_sentence',
+           'paper_findings', 'design_sentences', 'of_experiments', 'shown_regime', 'regime_cell', 'findings_table',
+           'main_findings', 'counts_line', 'folded_findings']
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #59809843
 import csv, math, re, textwrap
@@ -360,6 +360,18 @@ def verdict_table(judgements:Sequence[Judgement] # claims with their verdicts
                               difference=x.difference, seeds=f'{x.measured} of {x.seeds}', verdict=x.verdict, why=x.why,
                               again=x.again) for x in judgements])
 
+# %% ../../nbs/70_report/16_verdicts.ipynb #c1a1mtb1
+def claim_table(judgements:Sequence[Judgement] # claims with their verdicts, of several regimes
+               ):                              # pandas.DataFrame of text: a row a claim, a column a regime with a run
+    "What each regime says of a claim; empty where it has no run"
+    import pandas as pd
+    def said(x): return f'{x.difference}: {x.verdict}'.removeprefix(': ') + f'; {x.why}'*bool(x.why)
+    regimes = [regime for regime in REGIMES if any(x.regime == regime and x.measured for x in judgements)]
+    lines = {x.claim.id: dict(claim=x.claim.statement) | dict.fromkeys(regimes, '') for x in judgements}
+    for x in judgements:
+        if x.measured: lines[x.claim.id][x.regime] = said(x)
+    return pd.DataFrame(list(lines.values()), columns=['claim', *regimes])
+
 # %% ../../nbs/70_report/16_verdicts.ipynb #35f37467
 def count_verdicts(judgements:Sequence[Judgement] # claims with their verdicts
                   )->str:
@@ -382,7 +394,7 @@ def _row_names(shown):
     def name(x):
         parts = [' − '.join(filter(None, (x.claim.a, x.claim.b))), x.claim.measure]
         parts += [place for place, told in zip((x.claim.experiment, x.regime), several) if told]
-        return textwrap.fill(', '.join(parts), 42)
+        return textwrap.fill(', '.join(parts), 46)
     return [name(x) for x in shown]
 
 def plot_verdicts(judgements:Sequence[Judgement], # claims with their verdicts; a row for each that is measured
@@ -393,7 +405,7 @@ def plot_verdicts(judgements:Sequence[Judgement], # claims with their verdicts; 
     rates = all(x.claim.rate for x in shown)
     mixed = not rates and len({x.claim.measure for x in shown}) > 1
     colours = {SUPPORTS: COLOURS[2], OPPOSITE: COLOURS[3], EQUIVALENT: COLOURS[0], DIFFERS: COLOURS[3]}
-    fig, ax = subplots(width=8, height=0.34*max(len(shown), 2) + 1)
+    fig, ax = subplots(width=7.6, height=0.34*max(len(shown), 2) + 1)
     for i, x in enumerate(shown):
         colour, unit = colours.get(x.verdict, '#666666'), x.claim.matters if mixed else 1.
         mean, low, high = (value/unit for value in x.found[:3])
@@ -426,20 +438,20 @@ def design_sentence(claim:Claim,           # experiment, unit, and the differenc
 def paper_findings(judgements:Sequence[Judgement], # claims with their verdicts, of any paper
                    paper:str,                      # "topofr", "unpg" or "gif"
                   )->str:                          # Markdown
-    "What a paper's claims came to, a line for each kind of outcome and regime"
+    "What a paper's claims came to: a list for each kind of outcome and regime; what is open is folded away"
     words = {SUPPORTS: 'Held', OPPOSITE: 'Opposite sign', EQUIVALENT: 'No difference that matters',
              DIFFERS: 'Not the same', UNDECIDED: 'Undecided', UNTESTABLE: 'Cannot be said'}
     mine, lines = [x for x in judgements if x.claim.paper == paper], []
     for regime in dict.fromkeys(x.regime for x in mine):
         for verdict, word in words.items():
             chosen = [x for x in mine if x.regime == regime and x.verdict == verdict]
-            said = [f'{x.claim.statement}: {x.difference}' + (f' ({x.why})' if x.why else '') for x in chosen]
-            if said: lines.append(f'- **{word}**, regime `{regime}`. {"; ".join(said)}.')
-    missing = sum(x.verdict == UNFINISHED for x in mine)
-    if missing:
-        cells = counted(missing, 'cell is', 'cells are')
-        lines.append(f'- **Not measured**: {cells} empty; the table below has the command for each.')
-    return '\n'.join(lines)
+            said = [f'- {x.claim.statement}: {x.difference}' + (f' ({x.why})' if x.why else '') for x in chosen]
+            line = f'<strong>{word}</strong>, regime <code>{regime}</code>: {counted(len(said), "claim")}'
+            start = f'<details{" open"*(verdict not in (UNDECIDED, UNTESTABLE))}>\n<summary>{line}</summary>'
+            if said: lines.append(start + '\n\n' + '\n'.join(said) + '\n\n</details>')
+    waiting = sum(x.verdict == UNFINISHED for x in mine)
+    if waiting: lines.append(f'{counted(waiting, "claim waits for its grid", "claims wait for their grid")}.')
+    return '\n\n'.join(lines)
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #ba076297
 ASSUMED = 2. # deviation between seeds, in points, as long as none is measured
