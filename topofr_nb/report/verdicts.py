@@ -327,7 +327,8 @@ def _judged(judgement, rows, p):
     if reason := closed_gate(claim, rows): return replace(judgement, verdict=UNTESTABLE, why=reason, p=p)
     verdict, why = decide(found, claim.direction, claim.matters, p), judgement.why
     if verdict in (SUPPORTS, OPPOSITE) and claim.direction != 'same' and abs(found.mean) < claim.matters:
-        less = f'its mean is smaller than what matters, {claim.matters:g}{" points"*claim.rate}'
+        unit = ' point' + 's'*(claim.matters != 1) if claim.rate else ''
+        less = f'its mean is smaller than what matters, {claim.matters:g}{unit}'
         why = '; '.join(filter(None, (why, less)))
     if found.trials < FEWEST_SEEDS: why = f'fewer than {FEWEST_SEEDS} seeds'
     elif not math.isfinite(found.high): why = 'all differences are the same number'
@@ -415,8 +416,9 @@ def plot_verdicts(judgements:Sequence[Judgement], # claims with their verdicts; 
         ax.annotate(x.verdict, (1.01, i), xycoords=('axes fraction', 'data'), va='center', fontsize=8, color=colour)
     ax.axvline(0, color='black', lw=0.8)
     unit = 'percentage points' if rates else 'multiples of what matters' if mixed else 'the unit of the measure'
+    about = f"difference, {unit}; grey: does not matter; verdicts after Holm's correction"
     ax.set(yticks=range(len(shown)), yticklabels=_row_names(shown), ylim=(max(len(shown), 1) - 0.5, -0.5), title=title,
-           xlabel=f'difference, {unit}; grey: does not matter' if shown else 'nothing is measured yet')
+           xlabel=about if shown else 'nothing is measured yet')
     return fig
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #ce8fca63
