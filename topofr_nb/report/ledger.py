@@ -217,7 +217,7 @@ def _add(self:Ledger,
     with FileLock(self.folder/'runs.lock', 'the ledger', wait=60.):
         there = self.rows().get(row.id)
         if there and not row.extra.keys() > there.extra.keys(): return there
-        if row.histograms:
+        if row.histograms and not there:
             with write_aside(self.folder/'histograms'/row.histograms) as aside:
                 aside.write_bytes(Path(kept).read_bytes())
         _append(self.path, row.line())
@@ -245,16 +245,21 @@ def lacks(row:Row,                # run in the ledger
 # %% ../../nbs/70_report/12_ledger.ipynb #7d7313d8
 BROKEN = (NonFiniteLoss, InUse, ValueError, OSError) # what ends one run of a list and not the list
 
+def _completed(known, now):
+    "The known row with what was measured of a second run, and where that ran; scores are those of the first"
+    def plain(row): return {name: value for name, value in row.scores.items() if name != 'checkpoint_digest'}
+    where = dict(machine=now.machine, versions=now.versions, date=now.date, same=plain(now) == plain(known))
+    return dataclasses.replace(known, extra=known.extra | {name: numbers | dict(again=where)
+                                                           for name, numbers in now.extra.items()})
+
 def _new_row(recipe, known, ledger, runner, measures, may_train):
     "A row from a finished run or a training; where that is not allowed the known one"
     run = finished_run(recipe)
     if run is None:
         if not may_train: return known
         run = runner(recipe) if runner else train(recipe, progress=False)
-    wanted = list(dict.fromkeys([*(known.extra if known else ()), *measures]))
-    row = row_of(run, recipe, measure_run(run, wanted))
-    if known and row.histograms: row = dataclasses.replace(row, histograms=f'{row.id}-{"-".join(wanted)}.npz')
-    return ledger.add(row, run.folder/'histograms.npz')
+    if known: return ledger.add(_completed(known, row_of(run, recipe, measure_run(run, lacks(known, measures)))))
+    return ledger.add(row_of(run, recipe, measure_run(run, measures)), run.folder/'histograms.npz')
 
 def _one_row(recipe, known_as, ledger, runner, measures, may_train, told):
     "The row of a recipe, new where something is missing; a run that breaks is told and what was known stays"

@@ -97,8 +97,10 @@ def grid_course(name:str,                # key of EXPERIMENTS
     "What a grid measured along its trainings, a line for each backbone that a run kept; runs without it have none"
     def course(variant, seed, row):
         kept = row.extra[kind]
-        along = {name: values for name, values in kept.items() if np.size(values) == len(kept['steps'])}
-        where = dict(torch=row.versions['torch'], threads=row.threads, device=row.device)
+        along = {name: values for name, values in kept.items()
+                 if isinstance(values, list) and len(values) == len(kept['steps'])}
+        versions = kept.get('again', {}).get('versions', row.versions) # of the run that was measured
+        where = dict(torch=versions['torch'], threads=row.threads, device=row.device)
         return pd.DataFrame(along).assign(variant=variant, seed=seed, **where)
     rows = experiment_rows(name, regime, ledger).items()
     found = [course(*cell, row) for cell, row in rows if row and kind in row.extra]
