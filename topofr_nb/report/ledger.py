@@ -242,9 +242,7 @@ def lacks(row:Row,                # run in the ledger
     "What an experiment wants to know of a run and its row does not tell"
     return [name for name in measures if name not in row.extra]
 
-# %% ../../nbs/70_report/12_ledger.ipynb #7d7313d8
-BROKEN = (NonFiniteLoss, InUse, ValueError, OSError) # what ends one run of a list and not the list
-
+# %% ../../nbs/70_report/12_ledger.ipynb #7d7313d7
 def _completed(known, now):
     "The known row with what was measured of a second run, and where that ran; scores are those of the first"
     def plain(row): return {name: value for name, value in row.scores.items() if name != 'checkpoint_digest'}
@@ -260,6 +258,9 @@ def _new_row(recipe, known, ledger, runner, measures, may_train):
         run = runner(recipe) if runner else train(recipe, progress=False)
     if known: return ledger.add(_completed(known, row_of(run, recipe, measure_run(run, lacks(known, measures)))))
     return ledger.add(row_of(run, recipe, measure_run(run, measures)), run.folder/'histograms.npz')
+
+# %% ../../nbs/70_report/12_ledger.ipynb #7d7313d8
+BROKEN = (NonFiniteLoss, InUse, ValueError, OSError) # what ends one run of a list and not the list
 
 def _one_row(recipe, known_as, ledger, runner, measures, may_train, told):
     "The row of a recipe, new where something is missing; a run that breaks is told and what was known stays"
