@@ -114,16 +114,15 @@ def last_quarter(name:str,                 # key of EXPERIMENTS
                  measure:str='tar@0.001',  # of `measured.RATES`
                  ledger:Ledger|None=None,  # None: that of the checkout
                 )->list[str]:              # a sentence for each variant that was measured along its trainings
-    "What the last quarter of the steps adds to a rate, or a little more than a quarter where no backbone was kept then"
+    "What the last quarter of the steps adds to a rate, more where no backbone was kept at its start"
     along, found = grid_course(name, regime, 'rates', ledger), []
     for variant, mine in along.groupby('variant', sort=False):
         steps = mine.steps.max()
         since = mine.steps[mine.steps <= 0.75*steps].max()
         start, end = (mine[mine.steps == step].set_index('seed')[measure] for step in (since, steps))
         gain = student_interval(100*(end - start).dropna())
-        settled = 'settled' if max(abs(gain.low), abs(gain.high)) <= SETTLED else \
-            'not settled' if min(abs(gain.low), abs(gain.high)) > SETTLED and gain.low*gain.high > 0 else \
-            'settled or not, these seeds do not tell'
+        within, beyond = -SETTLED <= gain.low <= gain.high <= SETTLED, gain.low > SETTLED or gain.high < -SETTLED
+        settled = 'settled' if within else 'not settled' if beyond else 'settled or not, these seeds do not tell'
         found.append(f'{variant}: from step {since:,} to {steps:,} {measure} changes by '
                      f'{interval_text(gain, " points", sign=True)}: {settled}.')
     return found
