@@ -3,10 +3,15 @@
 Each of 170 notebooks would spend four seconds of processor time on torch, pandas and matplotlib before its first cell does anything.
 Here one server per worker imports these once and forks a process for each notebook. It loads nothing of topofr_nb.
 """
+import contextlib
+import faulthandler
 import multiprocessing
 import os
+import signal
+import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from checkout import root
@@ -16,19 +21,31 @@ preloaded = ["torch", "torchvision.io", "pandas", "matplotlib.pyplot", "scipy.op
 
 def _test(notebook, flags, output):
     "What nbdev-test does; everything it says goes to the file `output`"
+    os.setsid()
     multiprocessing.set_start_method(None, force=True)  # Python's own, not that of the server
     file = os.open(output, os.O_WRONLY | os.O_CREAT)
     for stream in (1, 2): os.dup2(file, stream)
     sys.stdout = sys.__stdout__ = os.fdopen(1, "w", buffering=1, closefd=False)
     sys.stderr = sys.__stderr__ = os.fdopen(2, "w", buffering=1, closefd=False)
+    faulthandler.register(signal.SIGUSR1, 2)
     sys.argv = ["nbdev-test", str(notebook)]
     sys.path[:] = [str(root), *(path for path in sys.path if Path(path).resolve() not in (root, root / "tests", root / "tools"))]
     from nbdev.test import nbdev_test
     nbdev_test(str(notebook), flags=flags, n_workers=0)
 
 
+def _ask_where(session):
+    "Every process of the session writes the stack of its threads, one after the other"
+    listed = subprocess.run(["ps", "-o", "pid=", "--sid", str(session)], capture_output=True, text=True).stdout
+    for pid in map(int, listed.split()):
+        with contextlib.suppress(ProcessLookupError): os.kill(pid, signal.SIGUSR1)
+        time.sleep(0.5)
+
+
 def run_fresh(notebook, flags="", timeout=600):
-    "Run a notebook from top to bottom; return (exit status, stdout and stderr together)"
+    """Run a notebook from top to bottom; return (exit status, stdout and stderr together).
+
+    After `timeout` seconds it and the processes that it left are ended, and say where each thread was."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(preloaded)
     with tempfile.TemporaryDirectory() as folder:
@@ -37,7 +54,8 @@ def run_fresh(notebook, flags="", timeout=600):
         process.start()
         process.join(timeout)
         late = process.is_alive()
-        process.kill()
+        if late: _ask_where(process.pid)
+        with contextlib.suppress(ProcessLookupError): os.killpg(process.pid, signal.SIGKILL)
         process.join()
         said = output.read_text(errors="replace") if output.exists() else ""
         return (124, f"{said}\nstopped after {timeout} s") if late else (process.exitcode, said)

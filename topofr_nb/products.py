@@ -7,8 +7,10 @@ __all__ = ['compiled', 'ROWS_IN_CACHE', 'products_run_on', 'cache_order', 'row_d
            'near_tile', 'lone_threads']
 
 # %% ../nbs/06_products.ipynb #698d2bfb
-from concurrent.futures import ThreadPoolExecutor
+import os
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 import torch
@@ -132,10 +134,25 @@ def near_tile(tile:torch.Tensor,         # (r, c) float32 products of rows and c
                   near_row, near_column)
 
 # %% ../nbs/06_products.ipynb #63a24c44
+@cache
+def _pool(process, count):
+    "Threads that stay: a fork while one ends, and MKL frees its memory, would wait for MKL's lock for ever"
+    return ThreadPoolExecutor(count)
+
+# %% ../nbs/06_products.ipynb #63a24c45
 @contextmanager
-def lone_threads(): # yields a `map`
+def lone_threads(): # yields a `map`; with one thread it is Python's own
     "A `map` over as many threads as torch would use, each of which computes alone"
-    count = torch.get_num_threads()
-    try:
-        with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool: yield pool.map
-    finally: torch.set_num_threads(count)
+    count, tasks = torch.get_num_threads(), []
+    def alone(f, *values):
+        torch.set_num_threads(1)
+        return f(*values)
+    def run(f, *columns):
+        own = [_pool(os.getpid(), count).submit(alone, f, *values) for values in zip(*columns)]
+        tasks.extend(own)
+        return (task.result() for task in own)
+    try: yield run if count > 1 else map
+    finally:
+        for task in tasks: task.cancel()
+        wait(tasks)
+        torch.set_num_threads(count)

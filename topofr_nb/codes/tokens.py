@@ -6,15 +6,13 @@
 __all__ = ['smallest_vocabulary', 'check_code_space', 'tokenize_identities', 'random_codes']
 
 # %% ../../nbs/35_codes/30_tokens.ipynb #0fe1e071
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-
 import numpy as np
 import torch
 
 from ..core import Bar, seeded_generator
 from .balanced_kmeans import assign_children, balanced_kmeans, child_capacity
 from .trees import ROWS_AT_ONCE, as_rows, unit_rows
+from ..products import lone_threads
 
 # %% ../../nbs/35_codes/30_tokens.ipynb #10c1f594
 def _check_count(what, value, low, high=None):
@@ -112,15 +110,6 @@ def _level_tokens(vectors, order, sizes, v, below, balanced, seed, run, bar):
     for _ in run(work, range(len(chunks)), chunks): pass
     return (child + _rotation(len(sizes), v, seeded_generator(*seed))[node])%v
 
-# %% ../../nbs/35_codes/30_tokens.ipynb #7014971b
-@contextmanager
-def _threads():
-    "A `map` over as many threads as torch would use, each of which computes alone"
-    count = torch.get_num_threads()
-    try:
-        with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool: yield pool.map
-    finally: torch.set_num_threads(count)
-
 # %% ../../nbs/35_codes/30_tokens.ipynb #b842a631
 def _keys(vectors, run):
     "(m,) int64, equal for rows that are equal bit by bit; ValueError naming the first row that is not finite or zero"
@@ -200,7 +189,7 @@ def tokenize_identities(vectors:torch.Tensor|np.ndarray, # (m, d) one vector an 
     order = torch.arange(m)
     sizes = torch.tensor([m])
     looks = dict(desc='tokenize', unit='identity', unit_scale=True, leave=False)
-    with _threads() as run, Bar(total=m*code_length, disable=not progress, **looks) as bar:
+    with lone_threads() as run, Bar(total=m*code_length, disable=not progress, **looks) as bar:
         keys = _keys(vectors, run)
         for level in range(code_length):
             below = min(v**(code_length - level - 1), m)

@@ -9,7 +9,6 @@ __all__ = ['IDENTITY', 'NUISANCE', 'DETAIL', 'PALETTES', 'BLOCK', 'CHUNK', 'REND
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #5eacf27b
 import hashlib, json, math, os
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +19,7 @@ import torch.nn.functional as F
 
 from ..core import Bar, one_of
 from ..files import FileLock, allocate, is_whole, seal, write_aside
+from ..products import lone_threads
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #9716331c
 def _hash(x:torch.Tensor)->torch.Tensor: # int64 to int64, wrapping
@@ -522,12 +522,8 @@ def render_faces(identities,     # (n,) whole numbers >= 0: tensor, array or lis
         person = ids[i:i + BLOCK]
         shot = shots[i:i + BLOCK]
         return draw_factors(face_factors(person, shot, seed, **nuisance), hash_key(seed, person, shot), image_size)
-    threads = torch.get_num_threads()
     none = torch.empty(0, 3, image_size, image_size, dtype=torch.uint8, device=device)
-    try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            return torch.cat([none, *pool.map(draw, range(0, len(ids), BLOCK))])
-    finally: torch.set_num_threads(threads)
+    with lone_threads() as run: return torch.cat([none, *run(draw, range(0, len(ids), BLOCK))])
 
 # %% ../../nbs/10_data/10_synthetic.ipynb #757d32a3
 class SyntheticFaces(torch.utils.data.Dataset):
