@@ -56,6 +56,11 @@ class Experiment:
     warm:dict = field(default_factory=dict) # variant -> fields of the run whose network codes its identities
     measures:tuple = () # what is measured of each run besides its scores, names of `report.measured.MEASURED`
 
+    @property
+    def also(self)->tuple: # what else is measured where a run is trained; rows of before are whole without it
+        "Both gaps of `report.measured.measure_gaps`, but of a few steps, which over-fit nothing"
+        return () if self.regime == 'quick' else ('gaps',)
+
     def recipe(self, variant:str, seed:int, **place)->Recipe: # place: out_dir, cache, workers, ...
         "The recipe of a cell"
         fields = self.base | self.variants[one_of('variant', variant, self.variants)] | place
@@ -103,7 +108,7 @@ def run_experiment(experiment:Experiment,   # variants and seeds
     "The rows of a grid; what is missing is trained as long as there is time"
     cells = experiment.cells(**place)
     recipes, runner = [recipe for *_, recipe in cells], _runner(experiment, place)
-    rows = ensure(recipes, ledger, seconds, runner, experiment.measures, told)
+    rows = ensure(recipes, ledger, seconds, runner, experiment.measures, experiment.also, told)
     return ledger_table(rows, [variant for variant, *_ in cells]).assign(seed=[seed for _, seed, _ in cells])
 
 # %% ../../nbs/70_report/13_experiments.ipynb #2f7cd95d

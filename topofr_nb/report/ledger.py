@@ -250,25 +250,26 @@ def _completed(known, now):
     return dataclasses.replace(known, extra=known.extra | {name: numbers | dict(again=where)
                                                            for name, numbers in now.extra.items()})
 
-def _new_row(recipe, known, ledger, runner, measures, may_train):
+def _new_row(recipe, known, ledger, runner, measures, may_train, also):
     "A row from a finished run or a training; where that is not allowed the known one"
     run = finished_run(recipe)
     if run is None:
         if not may_train: return known
         run = runner(recipe) if runner else train(recipe, progress=False)
-    if known: return ledger.add(_completed(known, row_of(run, recipe, measure_run(run, lacks(known, measures)))))
-    return ledger.add(row_of(run, recipe, measure_run(run, measures)), run.folder/'histograms.npz')
+    wanted = [*measures, *also]
+    if known: return ledger.add(_completed(known, row_of(run, recipe, measure_run(run, lacks(known, wanted)))))
+    return ledger.add(row_of(run, recipe, measure_run(run, wanted)), run.folder/'histograms.npz')
 
 # %% ../../nbs/70_report/12_ledger.ipynb #7d7313d8
 BROKEN = (NonFiniteLoss, InUse, ValueError, OSError) # what ends one run of a list and not the list
 
-def _one_row(recipe, known_as, ledger, runner, measures, may_train, told):
+def _one_row(recipe, known_as, ledger, runner, measures, may_train, told, also):
     "The row of a recipe, new where something is missing; a run that breaks is told and what was known stays"
     begun, known = time.time(), None
     try:
         known = ledger.rows().get(ledger_id(recipe, recipe.device))
         if known and not lacks(known, measures): return known
-        row = _new_row(recipe, known, ledger, runner, measures, may_train)
+        row = _new_row(recipe, known, ledger, runner, measures, may_train, also)
     except BROKEN as error:
         what = f'keeps its row without {", ".join(lacks(known, measures))}' if known else 'has no row'
         told(f'{known_as} {what}: {type(error).__name__}: {error}')
@@ -281,13 +282,14 @@ def ensure(recipes:Iterable[Recipe],   # runs that are wanted; one that breaks i
            seconds:float=math.inf,     # time after which no new run starts; 0 trains nothing
            runner:Callable|None=None,  # recipe -> finished Run; None: train without a bar
            measures:Sequence[str]=(),  # what a row holds besides its scores, names of `report.measured.MEASURED`
+           also:Sequence[str]=(),      # what else is measured of a run that is trained; a row is whole without
            told:Callable=tell,         # takes a sentence about each run that was trained or failed
           )->list[Row|None]:           # in the order of the recipes; None where there is no row
     "Rows of recipes; what is missing is trained, one after another"
     ledger, start, found = ledger or Ledger(), time.time(), []
     for i, recipe in enumerate(recipes):
         name, in_time = f'{i + 1}: {recipe.method}, seed {recipe.seed}', time.time() - start < seconds
-        found.append(_one_row(recipe, name, ledger, runner, measures, in_time, told))
+        found.append(_one_row(recipe, name, ledger, runner, measures, in_time, told, also))
     for problem in ledger.problems: told(problem)
     return found
 
