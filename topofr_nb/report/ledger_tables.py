@@ -17,7 +17,8 @@ import pandas as pd
 
 from ..core import one_of
 from ..files import runs_folder
-from .claims import counted, interval_text, number_text, paired_difference, student_interval
+from .claims import (
+    counted, interval_text, measure_text, number_text, paired_difference, student_interval)
 from .experiments import Experiment, find_experiment, missing_cells, run_experiment
 from .ledger import Ledger
 from .verdicts import experiment_rows, value_of
@@ -123,7 +124,7 @@ def last_quarter(name:str,                 # key of EXPERIMENTS
         gain = student_interval(100*(end - start).dropna())
         within, beyond = -SETTLED <= gain.low <= gain.high <= SETTLED, gain.low > SETTLED or gain.high < -SETTLED
         settled = 'settled' if within else 'not settled' if beyond else 'settled or not, these seeds do not tell'
-        found.append(f'{variant}: from step {since:,} to {steps:,} {measure} changes by '
+        found.append(f'{variant}: from step {since:,} to {steps:,} {measure_text(measure)} changes by '
                      f'{interval_text(gain, " points", sign=True)}: {settled}.')
     return found
 

@@ -20,7 +20,7 @@ from IPython.display import HTML, Markdown
 from ..core import one_of, project_root
 from ..figures import COLOURS, subplots
 from ..files import runs_folder, write_aside
-from .claims import counted, differences_table, number_text
+from .claims import counted, differences_table, measure_text, number_text
 from .experiments import find_experiment, run_experiment
 from .published import compare, published_metrics
 from ..training.evaluate import make_scoring, score_checkpoint
@@ -275,7 +275,7 @@ def plot_spread(found,        # columns variant, seed and the measures
             ax.plot(values, [i]*len(values), 'o', ms=4, color=COLOURS[4])
             if len(values): ax.plot(values.mean(), i, '|', ms=12, mew=2, color=COLOURS[0])
         ax.margins(x=0.1)
-        ax.set(xlabel=f'{measure}, %', yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+        ax.set(xlabel=f'{measure_text(measure)}, %', yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
     fig.suptitle(title, fontsize=10)
     return fig
 

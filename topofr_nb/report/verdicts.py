@@ -22,7 +22,7 @@ import numpy as np
 from ..core import one_of, project_root
 from ..evaluation.people_counts import MEASURES, PeopleCounts
 from ..figures import COLOURS, subplots
-from .claims import counted, number_text
+from .claims import counted, measure_text, number_text
 from .experiments import (
     CODER, EXPERIMENTS, REGIMES, find_experiment, known_variants, regimes_of)
 from .intervals import TwoLevel, detectable, paired_draws, two_level
@@ -393,7 +393,8 @@ def _row_names(shown):
     "Sides and measure of each row, with the grid and the regime where the rows have several"
     several = [len(set(names)) > 1 for names in zip(*((x.claim.experiment, x.regime) for x in shown))]
     def name(x):
-        parts = [' − '.join(filter(None, (x.claim.a, x.claim.b))), x.claim.measure]
+        whole = measure_text(x.claim.measure).replace(' ', '\u00a0') # a line does not end within it
+        parts = [' − '.join(filter(None, (x.claim.a, x.claim.b))), whole]
         parts += [place for place, told in zip((x.claim.experiment, x.regime), several) if told]
         return textwrap.fill(', '.join(parts), 46)
     return [name(x) for x in shown]
@@ -468,7 +469,7 @@ def design_sentences(judgements:Sequence[Judgement] # claims of an experiment, w
         for x in known or [x for x in mine if x.claim.rate][:1]:
             deviation = x.found.seeds_error*math.sqrt(x.found.trials) if known else ASSUMED
             people = np.nan_to_num(x.found.people_error) if known else 0.
-            pair = ' against '.join(filter(None, (x.claim.a, x.claim.b))) + f', {x.claim.measure}'
+            pair = ' against '.join(filter(None, (x.claim.a, x.claim.b))) + f', {measure_text(x.claim.measure)}'
             start = pair if known else 'nothing is measured yet, assumed'
             found.append(f'`{regime}`, {start}: {design_sentence(x.claim, regime, deviation, people)}')
     return found
