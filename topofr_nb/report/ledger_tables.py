@@ -20,7 +20,7 @@ from ..files import runs_folder
 from .claims import (
     counted, interval_text, measure_text, number_text, paired_difference, student_interval)
 from .experiments import Experiment, find_experiment, missing_cells, run_experiment
-from .ledger import Ledger
+from .ledger import Ledger, place_of
 from .verdicts import experiment_rows, value_of
 
 # %% ../../nbs/70_report/48_ledger_tables.ipynb #a065cca2
@@ -100,8 +100,8 @@ def grid_course(name:str,                # key of EXPERIMENTS
         kept = row.extra[kind]
         along = {name: values for name, values in kept.items()
                  if isinstance(values, list) and len(values) == len(kept['steps'])}
-        versions = kept.get('again', {}).get('versions', row.versions) # of the run that was measured
-        where = dict(torch=versions['torch'], threads=row.threads, device=row.device)
+        place = place_of(row, kind)
+        where = dict(torch=place['versions']['torch'], threads=place['threads'], device=place['device'])
         return pd.DataFrame(along).assign(variant=variant, seed=seed, **where)
     rows = experiment_rows(name, regime, ledger).items()
     found = [course(*cell, row) for cell, row in rows if row and kind in row.extra]
@@ -110,23 +110,32 @@ def grid_course(name:str,                # key of EXPERIMENTS
 # %% ../../nbs/70_report/48_ledger_tables.ipynb #5e771e03
 SETTLED = 0.5 # percentage points that the last quarter of a settled training adds at most
 
+def _last_quarter_of(variant, mine, measure):
+    "What the last quarter of the steps adds to a variant, in a sentence"
+    rates = mine.pivot(index='seed', columns='steps', values=measure).astype(float)
+    *_, steps = kept = list(rates.columns)
+    early = [step for step in kept if step <= 0.75*steps]
+    if not early:
+        return (f'{variant}: settled or not cannot be told: none of the backbones kept, at step '
+                f'{" and ".join(f"{step:,}" for step in kept)}, is from the first three quarters of {steps:,} steps.')
+    since = early[-1]
+    gain = student_interval(100*(rates[steps] - rates[since]).dropna())
+    if not gain.trials:
+        return (f'{variant}: settled or not cannot be told: no seed has {measure} at both step {since:,} '
+                f'and {steps:,}.')
+    within, beyond = -SETTLED <= gain.low <= gain.high <= SETTLED, gain.low > SETTLED or gain.high < -SETTLED
+    settled = 'settled' if within else 'not settled' if beyond else 'settled or not, these seeds do not tell'
+    return (f'{variant}: from step {since:,} to {steps:,} {measure} changes by '
+            f'{interval_text(gain, " points", sign=True)}: {settled}.')
+
 def last_quarter(name:str,                 # key of EXPERIMENTS
                  regime:str,               # "quick", "laptop" or "real"
                  measure:str='tar@0.001',  # of `measured.RATES`
                  ledger:Ledger|None=None,  # None: that of the checkout
                 )->list[str]:              # a sentence for each variant that was measured along its trainings
     "What the last quarter of the steps adds to a rate, more where no backbone was kept at its start"
-    along, found = grid_course(name, regime, 'rates', ledger), []
-    for variant, mine in along.groupby('variant', sort=False):
-        steps = mine.steps.max()
-        since = mine.steps[mine.steps <= 0.75*steps].max()
-        start, end = (mine[mine.steps == step].set_index('seed')[measure] for step in (since, steps))
-        gain = student_interval(100*(end - start).dropna())
-        within, beyond = -SETTLED <= gain.low <= gain.high <= SETTLED, gain.low > SETTLED or gain.high < -SETTLED
-        settled = 'settled' if within else 'not settled' if beyond else 'settled or not, these seeds do not tell'
-        found.append(f'{variant}: from step {since:,} to {steps:,} {measure_text(measure)} changes by '
-                     f'{interval_text(gain, " points", sign=True)}: {settled}.')
-    return found
+    along = grid_course(name, regime, 'rates', ledger)
+    return [_last_quarter_of(variant, mine, measure) for variant, mine in along.groupby('variant', sort=False)]
 
 # %% ../../nbs/70_report/48_ledger_tables.ipynb #5e771e06
 def differences_along(along,                        # from `grid_course`
