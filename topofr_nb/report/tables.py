@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['SCALES', 'SEEDS', 'MEASURED', 'PARAMETERS', 'trained_scale', 'scale_text', 'make_base', 'untestable', 'run_grid',
-           'score_grid', 'run_table', 'results_file', 'save_results', 'store', 'read_stored', 'stored_or',
+           'score_grid', 'run_table', 'results_file', 'whose_rows', 'save_results', 'store', 'read_stored', 'stored_or',
            'unfinished_sentence', 'where_sentence', 'by_variant', 'spread_table', 'plot_spread', 'measured_metrics',
            'strictest', 'beside', 'grid_rows', 'Table', 'own_fields', 'own_results', 'reproduce', 'listed', 'folded']
 
 # %% ../../nbs/70_report/20_tables.ipynb #f3b165c3
 import json, math, re, time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -148,6 +149,16 @@ def results_file(name:str,           # paper and table, such as "unpg_public"
     own = folder and (scale != 'stored' or (Path(folder)/file).exists())
     return (Path(folder) if own else checkout)/file
 
+# %% ../../nbs/70_report/20_tables.ipynb #wh0sec01
+def whose_rows(rows:int,               # how many are shown
+               path:Path,              # from `results_file`, which they were read from
+               folder:str|Path|None=None, # that was asked for
+              )->str:                  # '' where no folder was asked for
+    "Which folder stored rows come from"
+    if not folder: return ''
+    if path.parent == Path(folder): return f'{counted(rows, "row")} of {path.name}, from {folder}.'
+    return f'{counted(rows, "row")} of {path.name}, from the data/results of the checkout: {folder} has no such file.'
+
 # %% ../../nbs/70_report/20_tables.ipynb #4c149d2a
 def save_results(frame,         # pandas.DataFrame, without its index
                  path:str|Path, # .csv file, written whole or not at all
@@ -177,6 +188,7 @@ def store(found,                     # a frame with columns variant and seed
 def read_stored(name:str,            # paper and table, such as "unpg_public"
                 seeds:list|None=None, # None: all that are stored
                 folder:str|Path|None=None, # of the rows; None: data/results of the checkout
+                told:Callable=print, # takes a sentence about where the rows come from, if a folder was named
                ):                    # pandas.DataFrame
     "The rows that the last `laptop` run of a table left"
     path = results_file(name, 'stored', folder)
@@ -187,12 +199,14 @@ def read_stored(name:str,            # paper and table, such as "unpg_public"
                                 f'which stores {path.name}. Valid at "stored": the choices behind '
                                 f'{", ".join(like) or "none"}')
     found = pd.read_csv(path)
-    if seeds is None: return found
-    lacking = sorted(set(seeds) - set(found.seed))
-    if lacking:
+    if seeds is not None:
         stored = sorted(set(found.seed))
-        raise ValueError(f'seeds {lacking} are not among the stored rows of {path.name}, which have {stored}')
-    return found[found.seed.isin(seeds)].reset_index(drop=True)
+        lacking = sorted(set(seeds) - set(stored))
+        if lacking:
+            raise ValueError(f'seeds {lacking} are not among the stored rows of {path.name}, which have {stored}')
+        found = found[found.seed.isin(seeds)].reset_index(drop=True)
+    if folder: told(whose_rows(len(found), path, folder))
+    return found
 
 # %% ../../nbs/70_report/20_tables.ipynb #13714be4
 def stored_or(measure,                   # () -> pandas.DataFrame with columns variant and seed
