@@ -14,7 +14,7 @@ from plotly import graph_objects as go
 from plotly.subplots import make_subplots
 
 from ..evaluation.verification import hardest_pairs, roc_curve
-from ..figures import label_lines, show_rows, subplots
+from ..figures import COLOURS, label_lines, show_rows, subplots
 
 # %% ../../nbs/70_report/30_figures.ipynb #97e34ce7
 CURVES = dict(loss='loss', loss_cls='L_cls', loss_sa='L_sa', ratio='pull: |alpha grad L_sa| / |grad L_cls|',
@@ -52,7 +52,8 @@ def training_curves(metrics:list[dict] # `Run.metrics`
         short = [float(f'{value:.4g}') for value in y]
         fig.add_scatter(x=x, y=short, name=title, row=i//columns + 1, col=i % columns + 1, showlegend=False)
     fig.update_annotations(font_size=11)
-    return fig.update_layout(height=440, margin=dict(l=40, r=10, t=40, b=30), template='plotly_white', font_size=11)
+    looks = dict(template='plotly_white', colorway=COLOURS, font_size=11)
+    return fig.update_layout(height=440, margin=dict(l=40, r=10, t=40, b=30), **looks)
 
 # %% ../../nbs/70_report/30_figures.ipynb #6369f436
 def roc_points(scores,         # (n,) similarities, higher is more alike
@@ -84,7 +85,8 @@ def roc_figure(curves:dict # name -> (scores, same)
         fig.add_scatter(x=far, y=np.round(tar, 5), name=name, mode='lines')
     fig.update_xaxes(type='log', title='FAR')
     fig.update_yaxes(title='TAR')
-    return fig.update_layout(height=360, width=560, margin=dict(l=50, r=10, t=20, b=40), template='plotly_white')
+    looks = dict(template='plotly_white', colorway=COLOURS)
+    return fig.update_layout(height=360, width=560, margin=dict(l=50, r=10, t=20, b=40), **looks)
 
 # %% ../../nbs/70_report/30_figures.ipynb #36bfe859
 def show_hardest(pairs,         # PairSet
