@@ -14,6 +14,7 @@ from .code_walk import CodedPeople, below, children, parting
 from .drawing import (
     COLOURS, FAINT, INK, Panel, add_areas, add_images, add_line, add_points, add_text, picture)
 from .widget import Explorer, kept, slider
+from ..report.claims import decimal_text
 
 # %% ../../nbs/85_explore/50_codes_explorer.ipynb #db8d06a1
 FIRST, SECOND = COLOURS[0], COLOURS[1]
@@ -128,7 +129,7 @@ def said(people:CodedPeople,   # codes, and the vectors they were made from
     shared = parting(*(people.codes[person] for person in pair))
     alike = float(torch.cosine_similarity(*(people.vectors[person] for person in pair), dim=0))
     ways = f'{" and ".join(map(str, pair))} share {shared} of {people.codes.shape[1]} tokens'
-    return f'{where}: {found} of {len(people)} people. {ways}; the cosine of their vectors is {alike:.2f}.'
+    return f'{where}: {found} of {len(people)} people. {ways}; the cosine of their vectors is {decimal_text(alike)}.'
 
 # %% ../../nbs/85_explore/50_codes_explorer.ipynb #654f91b5
 def explore_codes(people:CodedPeople, # faces, codes and vectors, from `drawn_people` or of your own

@@ -17,6 +17,7 @@ from ..evaluation.embed import embed, unit_features
 from .drawing import COLOURS, FAINT, Panel, add_images, add_line, add_points, add_text, picture
 from .small_runs import thumbnails, unseen_faces
 from .widget import Explorer, choice, slider, toggle
+from ..report.claims import decimal_text
 from ..training.checkpoints import load_backbone
 
 # %% ../../nbs/85_explore/60_features_explorer.ipynb #165bcbc1
@@ -123,7 +124,7 @@ def neighbours_panel(cloud:Cloud, # faces and their features
         theirs = cloud.people[other]
         add_images(panel, [across], [down], [cloud.faces[other]], 56, [f'person {theirs}'], [other], [mark(theirs)[0]])
         who = 'same' if theirs == person else f'person {theirs}'
-        add_text(panel, across, down - 0.54, f'{cosine:.2f}', anchor='middle')
+        add_text(panel, across, down - 0.54, decimal_text(cosine), anchor='middle')
         add_text(panel, across, down - 0.71, who, anchor='middle')
     return panel
 

@@ -21,6 +21,7 @@ from .drawing import (
     COLOURS, FAINT, INK, Panel, add_histogram, add_images, add_line, add_points, add_text, picture)
 from .small_runs import thumbnails
 from .widget import Explorer, choice, slider
+from ..report.claims import decimal_text
 
 # %% ../../nbs/85_explore/80_pairs_explorer.ipynb #b1807c21
 def best_threshold(scores:np.ndarray, # (n,) cosines
@@ -94,7 +95,7 @@ def scores_panel(found:Decisions, # what one network says, from `decide`
     panel = Panel((-1, 1), (0, top), 680, 130, f'{found.name}: one person (blue), two people (red)', 'cosine', 'pairs')
     for count, colour in zip(counts, (SAME, DIFFERENT)): add_histogram(panel, edges, count, colour, 0.5)
     add_line(panel, [found.threshold]*2, [0, top], INK, 1.5, '4 3')
-    add_text(panel, found.threshold + 0.01, 0.92*top, f'threshold {found.threshold:.2f}')
+    add_text(panel, found.threshold + 0.01, 0.92*top, f'threshold {decimal_text(found.threshold)}')
     return panel
 
 # %% ../../nbs/85_explore/80_pairs_explorer.ipynb #883b0695
@@ -111,7 +112,7 @@ def against_panel(first:Decisions,  # what the network across says, from `decide
     wrong = np.flatnonzero((first.margins < 0) | (second.margins < 0))
     right = np.setdiff1d(np.arange(len(same)), wrong)
     add_points(panel, first.scores[right], second.scores[right], FAINT, 2)
-    tips = [f'pair {i}: {first.scores[i]:.2f} and {second.scores[i]:.2f}' for i in wrong]
+    tips = [f'pair {i}: {decimal_text(first.scores[i])} and {decimal_text(second.scores[i])}' for i in wrong]
     colours = [SAME if alike else DIFFERENT for alike in same[wrong]]
     add_points(panel, first.scores[wrong], second.scores[wrong], colours, 3.5, tips, wrong, same[wrong])
     add_points(panel, first.scores[shown], second.scores[shown], COLOURS[1], 2.5)
@@ -140,7 +141,7 @@ def faces_panel(pairs:PairSet,             # images and the pairs among them
     for x, i in enumerate(shown):
         add_text(panel, x, -1.72, 'one person' if pairs.same[i] else 'two people', colours[x], 'middle', 12)
         for row, found in enumerate(decisions):
-            told = f'{found.name[:7]} {found.scores[i]:.2f} {"✗" if found.margins[i] < 0 else "✓"}'
+            told = f'{found.name[:7]} {decimal_text(found.scores[i])} {"✗" if found.margins[i] < 0 else "✓"}'
             add_text(panel, x, -2.0 - 0.28*row, told, anchor='middle', size=11)
     if not len(shown): add_text(panel, 3.5, -0.5, 'no such pair', anchor='middle', size=14)
     return panel
@@ -150,8 +151,8 @@ def said(decisions:list[Decisions] # what one or two networks say of the same pa
         )->str:
     "How many pairs each network gets wrong"
     wrong = [found.margins < 0 for found in decisions]
-    told = [f'{found.name} is wrong in {missed.sum()} of {len(missed)} pairs (threshold {found.threshold:.2f})'
-            for found, missed in zip(decisions, wrong)]
+    told = [f'{found.name} is wrong in {missed.sum()} of {len(missed)} pairs '
+            f'(threshold {decimal_text(found.threshold)})' for found, missed in zip(decisions, wrong)]
     if len(decisions) == 2: told.append(f'both in {(wrong[0] & wrong[1]).sum()}')
     return '; '.join(told) + '.'
 

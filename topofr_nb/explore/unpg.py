@@ -14,6 +14,7 @@ from .drawing import (
     COLOURS, FAINT, INK, Panel, add_areas, add_histogram, add_line, add_points, add_text, picture)
 from .negatives import Batch, State, state_at
 from .widget import Explorer, slider
+from ..report.claims import decimal_text
 
 # %% ../../nbs/85_explore/20_unpg_explorer.ipynb #9618897a
 def _add_box(panel, state, top):
@@ -36,7 +37,7 @@ def filter_panel(batch:Batch, # similarities from `look` or `simulated_batch`
     panel = Panel((-1, 1), (-0.25*top, 1.1*top), 330, 170, 'filter', 'cosine of two people in the batch', 'pairs')
     add_histogram(panel, EDGES, counts, IN_BATCH)
     dropped = negatives[~state.kept]
-    tips = [f'{cosine:.3f}, dropped' for cosine in dropped]
+    tips = [f'{decimal_text(cosine, 3)}, dropped' for cosine in dropped]
     add_points(panel, dropped, np.full(len(dropped), -0.13*top), FAINT, 3, tips)
     if state.box is not None: _add_box(panel, state, top)
     return panel
@@ -96,7 +97,8 @@ def said(state:State # setting from `state_at`
     i = state.row
     stay = f'{state.kept.sum()} of {len(state.kept)} in-batch negatives stay'
     mean = f'mean loss {state.plain.mean():.2f} without them, {state.loss.mean():.2f} with them'
-    return (f'{stay}; {mean}. Row {i}: cosine {state.own[i]:.2f}, with the margin {state.target[i]:.2f}; '
+    own, target = decimal_text(state.own[i]), decimal_text(state.target[i])
+    return (f'{stay}; {mean}. Row {i}: cosine {own}, with the margin {target}; '
             f'loss {state.plain[i]:.2f} without the batch, {state.loss[i]:.2f} with it.')
 
 # %% ../../nbs/85_explore/20_unpg_explorer.ipynb #u6said01

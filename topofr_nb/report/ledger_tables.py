@@ -119,13 +119,13 @@ def _last_quarter_of(variant, mine, measure):
         return (f'{variant}: settled or not cannot be told: none of the backbones kept, at step '
                 f'{" and ".join(f"{step:,}" for step in kept)}, is from the first three quarters of {steps:,} steps.')
     since = early[-1]
-    gain = student_interval(100*(rates[steps] - rates[since]).dropna())
+    gain, rate = student_interval(100*(rates[steps] - rates[since]).dropna()), measure_text(measure)
     if not gain.trials:
-        return (f'{variant}: settled or not cannot be told: no seed has {measure} at both step {since:,} '
+        return (f'{variant}: settled or not cannot be told: no seed has {rate} at both step {since:,} '
                 f'and {steps:,}.')
     within, beyond = -SETTLED <= gain.low <= gain.high <= SETTLED, gain.low > SETTLED or gain.high < -SETTLED
     settled = 'settled' if within else 'not settled' if beyond else 'settled or not, these seeds do not tell'
-    return (f'{variant}: from step {since:,} to {steps:,} {measure} changes by '
+    return (f'{variant}: from step {since:,} to {steps:,} {rate} changes by '
             f'{interval_text(gain, " points", sign=True)}: {settled}.')
 
 def last_quarter(name:str,                 # key of EXPERIMENTS

@@ -26,7 +26,7 @@ def cell_text(value # cell of a table; None, NaN and pandas' NA give an empty te
     if isinstance(value, bool) or not isinstance(value, (int, float)): return str(value)
     if isinstance(value, int): return f'{value:,}'
     if math.isnan(value): return ''
-    return f'{value:,.0f}' if abs(value) >= 1e4 else f'{value:.4g}'
+    return f'{value:,.0f}' if abs(value) >= 1e4 else f'{value + 0.:.4g}'
 
 # %% ../../nbs/70_report/46_printed.ipynb #4da5da46
 def as_text(frame # pandas.DataFrame; a named index becomes columns
