@@ -134,13 +134,17 @@ def plot_discrepancies(values,                   # from `batch_discrepancies`
     if not len(above): raise ValueError(f'none of {len(values)} raw discrepancies is above 0; valid: one or more')
     names = list(dict.fromkeys(values.variant))
     fig, axes = subplots(1, 2, height=0.42*len(names) + 1.1, sharey=True)
-    edges = dict(raw=np.geomspace(above.min(), above.max(), 60))
+    wide = above.max() > 10*above.min() # below that a log axis has ticks such as 1.4 × 10¹
+    edges = dict(raw=(np.geomspace if wide else np.linspace)(above.min(), above.max(), 60))
     edges['normalised'] = np.linspace(0, values.normalised.max(), 60)
     for ax, (column, bins) in zip(axes, edges.items(), strict=True):
         for i, name in enumerate(names):
             _ridge(ax, values[values.variant == name][column], bins, len(names) - 1 - i, name in CONTROLS)
         ax.set(xlabel=f'{xlabel}, {column}', yticks=range(len(names)), yticklabels=names[::-1],
-               xscale='log' if column == 'raw' else 'linear')
+               xscale='log' if wide and column == 'raw' else 'linear')
+    if not wide:
+        axes[0].locator_params(axis='x', nbins=5)
+        axes[0].xaxis.set_major_formatter('{x:,g}')
     zeros = int((values.raw == 0).sum())
     if zeros: axes[0].set_xlabel(f'{xlabel}, raw (not drawn: {counted(zeros, "value")} of 0)')
     fig.suptitle(title, fontsize=10)

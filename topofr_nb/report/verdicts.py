@@ -8,8 +8,8 @@ __all__ = ['DIRECTIONS', 'SCORES', 'EXTRA', 'GATES', 'SUPPORTS', 'OPPOSITE', 'EQ
            'Claim', 'parse_gate', 'read_claims', 'value_of', 'experiment_rows', 'seed_values', 'gate_value',
            'closed_gate', 'decide', 'family_of', 'holm', 'Judgement', 'coarse_interval', 'measure_claim', 'is_asked',
            'judge', 'verdict_table', 'claim_table', 'count_verdicts', 'plot_verdicts', 'design_sentence',
-           'paper_findings', 'design_sentences', 'of_experiments', 'shown_regime', 'regime_cell', 'findings_table',
-           'main_findings', 'counts_line', 'folded_findings']
+           'paper_findings', 'design_sentences', 'design_ranges', 'of_experiments', 'shown_regime', 'regime_cell',
+           'findings_table', 'main_findings', 'counts_line', 'folded_findings']
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #59809843
 import csv, math, re, textwrap
@@ -459,20 +459,43 @@ def paper_findings(judgements:Sequence[Judgement], # claims with their verdicts,
 # %% ../../nbs/70_report/16_verdicts.ipynb #ba076297
 ASSUMED = 2. # deviation between seeds, in points, as long as none is measured
 
+def _measured(judgements):
+    return [x for x in judgements if x.found.trials > 1 and math.isfinite(x.found.high)]
+
+def _errors(x):
+    "Deviation between the seeds of a measured claim, and its standard error over people"
+    return x.found.seeds_error*math.sqrt(x.found.trials), float(np.nan_to_num(x.found.people_error))
+
 def design_sentences(judgements:Sequence[Judgement] # claims of an experiment, with their verdicts
                     )->list[str]: # one for each claim that is measured, one for a regime without any
     "What each grid can find: from the deviations that were measured, otherwise from an assumed one"
     found = []
     for regime in dict.fromkeys(x.regime for x in judgements):
         mine = [x for x in judgements if x.regime == regime]
-        known = [x for x in mine if x.found.trials > 1 and math.isfinite(x.found.high)]
+        known = _measured(mine)
         for x in known or [x for x in mine if x.claim.rate][:1]:
-            deviation = x.found.seeds_error*math.sqrt(x.found.trials) if known else ASSUMED
-            people = np.nan_to_num(x.found.people_error) if known else 0.
+            deviation, people = _errors(x) if known else (ASSUMED, 0.)
             pair = ' against '.join(filter(None, (x.claim.a, x.claim.b))) + f', {measure_text(x.claim.measure)}'
             start = pair if known else 'nothing is measured yet, assumed'
             found.append(f'`{regime}`, {start}: {design_sentence(x.claim, regime, deviation, people)}')
     return found
+
+# %% ../../nbs/70_report/16_verdicts.ipynb #rng0c001
+def design_ranges(judgements:Sequence[Judgement] # claims with their verdicts
+                 )->list[str]: # one for each grid, regime and unit with a measured claim
+    "The smallest differences that the claims of a grid can find, from the deviations that were measured"
+    grouped, said = {}, []
+    for x in _measured(judgements):
+        unit = ' points' if x.claim.rate else f' in {measure_text(x.claim.measure)}'
+        grouped.setdefault((x.claim.experiment, x.regime, unit), []).append(x)
+    for (name, regime, unit), mine in grouped.items():
+        seeds = len(find_experiment(name, regime).seeds)
+        least = [detectable(seeds, *_errors(x)) for x in mine]
+        enough = sum(value <= x.claim.matters for value, x in zip(least, mine))
+        span = ' to '.join(dict.fromkeys(f'{end(least):.2g}' for end in (min, max)))
+        said.append(f'`{name}`, regime `{regime}`: {counted(seeds, "seed")} find a difference of {span}{unit} in four '
+                    f'of five attempts; that is enough for what matters in {enough} of {counted(len(mine), "claim")}.')
+    return said
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #032de1b9
 def of_experiments(*names:str,        # keys of EXPERIMENTS
