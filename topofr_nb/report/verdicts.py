@@ -486,7 +486,7 @@ def design_ranges(judgements:Sequence[Judgement] # claims with their verdicts
     "The smallest differences that the claims of a grid can find, from the deviations that were measured"
     grouped, said = {}, []
     for x in _measured(judgements):
-        unit = ' points' if x.claim.rate else f' in {measure_text(x.claim.measure)}'
+        unit = ' points' if x.claim.rate else f' ({measure_text(x.claim.measure)})'
         grouped.setdefault((x.claim.experiment, x.regime, unit), []).append(x)
     for (name, regime, unit), mine in grouped.items():
         seeds = len(find_experiment(name, regime).seeds)
