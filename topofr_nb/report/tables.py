@@ -289,7 +289,8 @@ def plot_spread(found,        # columns variant, seed and the measures
             ax.plot(values, [i]*len(values), 'o', ms=4, color=COLOURS[4])
             if len(values): ax.plot(values.mean(), i, '|', ms=12, mew=2, color=COLOURS[0])
         ax.margins(x=0.1)
-        ax.set(xlabel=f'{measure_text(measure)}, %', yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+        ax.set(xlabel=f'{measure_text(measure)}, %', yticks=range(len(names)), yticklabels=names,
+               ylim=(len(names) - 0.5, -0.5))
     fig.suptitle(title, fontsize=10)
     return fig
 
