@@ -123,6 +123,10 @@ def difference_sentence(runs,               # columns variant, seed and the meas
 NAMES = dict(ijbb='IJB-B', ijbc='IJB-C', megaface='MegaFace', lfw='LFW', cfp_fp='CFP-FP', agedb_30='AgeDB-30',
              calfw='CALFW', cplfw='CPLFW', megaface_rank1='MegaFace, rank-1', d_prime="d'",
              balanced_accuracy='accuracy') | {'separation.robust_gap': 'gap without 1 pair in 10,000'}
+_GROUPS = dict(african='African', caucasian='Caucasian', south_asian='South Asian', east_asian='East Asian',
+               children='children', mask='masks', mr_all='MR-All')
+NAMES |= _GROUPS | {f'mfr_{name}': f'MFR, {text}' for name, text in _GROUPS.items()}
+NAMES |= {f'kface_q{i}': f'K-FACE, Q{i}' for i in range(1, 5)}
 
 def measure_text(measure:str # column, such as "tar@0.001", "ijbb_tar@1e-4" or "d_prime"
                 )->str:

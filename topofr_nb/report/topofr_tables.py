@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..core import one_of
 from ..figures import COLOURS, subplots
-from .claims import student_interval
+from .claims import measure_text, student_interval
 from .experiments import ALPHAS, DISTANCES, MARGIN_RIVALS, MINERS, PAPER_BATCHES, SCALES, TERMS, XIS
 from .ledger import Ledger
 from .ledger_tables import grid_scores, prepare_grid
@@ -83,8 +83,9 @@ def printed_columns(reported, # published rows of a table
     own = published('insightface').merge(rows[place].drop_duplicates(), on=place)
     own = own.assign(method=own.method + ', insightface')
     both = pd.concat([own[rows.columns], rows])
+    both = both.assign(metric=both.metric.map(measure_text))
     both = both.assign(column=both[place].agg(', '.join, axis=1))
-    order = dict.fromkeys(rows[place].agg(', '.join, axis=1))
+    order = dict.fromkeys(both.column.iloc[len(own):])
     wide = both.pivot(index='method', columns='column', values='value')
     return wide.loc[list(dict.fromkeys(both.method)), list(order)]
 
@@ -98,7 +99,7 @@ def verdict_cell(judged:Sequence[Judgement], # claims of one regime with their v
     said = [x for x in judged if x.claim.b == variant and x.claim.a == against] if against else own
     if not said and variant != against: said = own
     several = len({x.claim.measure for x in said}) > 1
-    def place(claim): return f'{claim.a} − {claim.b}' + (f' ({claim.measure})' if several else '')
+    def place(claim): return f'{claim.a} − {claim.b}' + (f' ({measure_text(claim.measure)})' if several else '')
     return '; '.join(f'{place(x.claim)}: {x.difference or "no run"}, {x.verdict}' for x in said)
 
 # %% ../../nbs/70_report/51_topofr_tables.ipynb #981324b2
@@ -114,8 +115,8 @@ def beside_published(name:str,                   # key of PAPER_TABLES
                     ):                           # pandas.DataFrame of text, percent; index method
     "Published, insightface's own, measured, verdict"
     printed = printed_columns(reported, metrics).map(lambda value: '' if pd.isna(value) else f'{value:.2f}')
-    scores = grid_scores(PAPER_TABLES[name].grid, regime, list(measures), ledger).rename(columns='measured {}'.format)
-    scores = scores.rename(columns={'measured seeds': 'seeds'})
+    scores = grid_scores(PAPER_TABLES[name].grid, regime, list(measures), ledger)
+    scores = scores.rename(columns={measure: f'measured {measure_text(measure)}' for measure in measures})
     scores['verdict'] = [verdict_cell(judged, variant, against) for variant in scores.index]
     scores.index = [(names or {}).get(variant, variant) for variant in scores.index]
     order = list(dict.fromkeys([*printed.index, *scores.index]))
