@@ -14,7 +14,6 @@ from pathlib import Path
 import pandas as pd
 
 from ..core import one_of, project_root
-from .claims import measure_text
 
 # %% ../../nbs/70_report/10_published.ipynb #65019445
 PAPERS = {
@@ -97,7 +96,6 @@ def as_printed(rows,           # from `published(...)`
     wide = rows.pivot(index=index, columns='metric', values='value')[list(dict.fromkeys(rows.metric))]
     lines = list(rows[index].drop_duplicates().itertuples(index=False, name=None))
     wide = wide.loc[lines if len(index) > 1 else [line for line, in lines]]
-    wide = wide.rename(columns=measure_text).rename_axis(index=measure_text)
     return wide.map(lambda value: '' if pd.isna(value) else f'{value:.2f}')
 
 # %% ../../nbs/70_report/10_published.ipynb #570c7283
