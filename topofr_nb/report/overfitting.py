@@ -59,13 +59,15 @@ def gap_line(recipe, # Recipe of a run
     return dict(family=family(recipe), variant=recipe.method, seed=recipe.seed, run=run) | \
         {name: gaps[name] for name in NUMBERS['gaps']}
 
+def _gap_table(lines): return pd.DataFrame(lines, columns=COLUMNS).astype(dict.fromkeys(NUMBERS['gaps'], float))
+
 # %% ../../nbs/70_report/49_overfitting.ipynb #166f1195
 def kept_gaps(ledger:Ledger|None=None # None: that of the checkout
              ): # pandas.DataFrame with COLUMNS
     "The two gaps of runs whose rows hold them"
     rows = (ledger or Ledger()).rows().values()
-    return pd.DataFrame([gap_line(make_recipe(**row.recipe), row.run, row.extra['gaps']) for row in rows
-                         if 'gaps' in row.extra], columns=COLUMNS)
+    return _gap_table([gap_line(make_recipe(**row.recipe), row.run, row.extra['gaps']) for row in rows
+                       if 'gaps' in row.extra])
 
 # %% ../../nbs/70_report/49_overfitting.ipynb #166f1197
 def collect_gaps(ledger:Ledger|None=None, # rows of the runs; None: those of the checkout
@@ -78,7 +80,7 @@ def collect_gaps(ledger:Ledger|None=None, # rows of the runs; None: those of the
         if run.folder.name in set(known.run): continue
         lines.append(gap_line(run.recipe, run.folder.name, measure_gaps(run)))
         told(f'{run.folder.name}: H0 gap {lines[-1]["h0_gap"]:.3f}, generalisation gap {lines[-1]["fit_gap"]:.3f}')
-    return pd.DataFrame([*known.to_dict('records'), *lines], columns=COLUMNS)
+    return _gap_table([*known.to_dict('records'), *lines])
 
 # %% ../../nbs/70_report/49_overfitting.ipynb #7cb40f80
 def known_gaps(ledger:Ledger|None=None # None: that of the checkout
