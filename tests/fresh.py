@@ -45,7 +45,7 @@ def _ask_where(session):
 def run_fresh(notebook, flags="", timeout=600):
     """Run a notebook from top to bottom; return (exit status, stdout and stderr together).
 
-    After `timeout` seconds it and the processes that it left are ended, and say where each thread was."""
+    After `timeout` seconds it says where each of its threads was. It and the processes of its session are ended."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(preloaded)
     with tempfile.TemporaryDirectory() as folder:
@@ -56,6 +56,7 @@ def run_fresh(notebook, flags="", timeout=600):
         late = process.is_alive()
         if late: _ask_where(process.pid)
         with contextlib.suppress(ProcessLookupError): os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
         process.join()
         said = output.read_text(errors="replace") if output.exists() else ""
         return (124, f"{said}\nstopped after {timeout} s") if late else (process.exitcode, said)

@@ -143,16 +143,16 @@ def _pool(process, count):
 @contextmanager
 def lone_threads(): # yields a `map`; with one thread it is Python's own
     "A `map` over as many threads as torch would use, each of which computes alone"
-    count, tasks = torch.get_num_threads(), []
+    count, process, tasks = torch.get_num_threads(), os.getpid(), []
     def alone(f, *values):
         torch.set_num_threads(1)
         return f(*values)
     def run(f, *columns):
-        own = [_pool(os.getpid(), count).submit(alone, f, *values) for values in zip(*columns)]
-        tasks.extend(own)
-        return (task.result() for task in own)
+        first = len(tasks)
+        for values in zip(*columns): tasks.append(_pool(process, count).submit(alone, f, *values))
+        return (task.result() for task in tasks[first:])
     try: yield run if count > 1 else map
     finally:
         for task in tasks: task.cancel()
-        wait(tasks)
+        if os.getpid() == process: wait(tasks) # a fork has none of the threads
         torch.set_num_threads(count)

@@ -8,7 +8,7 @@ __all__ = ['NAMES', 'Interval', 'student_interval', 'decimals', 'decimal_text', 
            'plot_differences']
 
 # %% ../../nbs/70_report/15_claims.ipynb #1a5bd329
-import math
+import math, re
 from typing import NamedTuple
 
 import numpy as np
@@ -131,11 +131,13 @@ NAMES |= {f'kface_q{i}': f'K-FACE, Q{i}' for i in range(1, 5)}
 def measure_text(measure:str # column, such as "tar@0.001", "ijbb_tar@1e-4" or "d_prime"
                 )->str:
     "The name of a measure in the words of the field; a name that is none with blanks"
-    place, rate, far = measure.rpartition('tar@')
-    if not rate: return NAMES.get(measure, measure.replace('.', ', ').replace('_', ' '))
-    text = f'TAR at FAR {float(far):.0e}'.replace('e-0', 'e-')
-    if place == 'slope ': return f'slope of the {text}'
-    return f'{NAMES.get(place[:-1], place[:-1].replace("_", " "))}, {text}' if place else text
+    found = re.fullmatch(r'(slope )?(?:(\w+)_)?tar@([0-9.]+(?:e-?[0-9]+)?)', measure)
+    if not found: return NAMES.get(measure, measure.replace('.', ', ').replace('_', ' '))
+    slope, place, far = found.groups()
+    digits, power = f'{float(far):e}'.split('e')
+    text = f'TAR at FAR {float(digits):g}e{int(power)}'
+    if slope: return f'slope of the {text}'
+    return f'{NAMES.get(place, place.replace("_", " "))}, {text}' if place else text
 
 # %% ../../nbs/70_report/15_claims.ipynb #925ea957
 def differences_table(found,       # columns variant, seed and the measures

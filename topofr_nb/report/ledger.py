@@ -273,15 +273,29 @@ def _completed(known, now):
     return dataclasses.replace(known, extra=known.extra | {name: numbers | dict(again=where)
                                                            for name, numbers in now.extra.items()})
 
-def _new_row(recipe, known, ledger, runner, measures, may_train, also):
+def _measured(run, measures, also, told):
+    "What is wanted of a run, and what else can be had of it: of that, what fails is told and left out"
+    found = measure_run(run, measures)
+    for name in also:
+        try:
+            numbers = measure_run(run, [name])
+            json.dumps(numbers, allow_nan=False)
+        except Exception as error:
+            told(f'{run.folder.name} keeps its row without {name}: {type(error).__name__}: {error}')
+        else: found |= numbers
+    return found
+
+def _new_row(recipe, known, ledger, runner, measures, may_train, also, told):
     "A row from a finished run or a training; where that is not allowed the known one"
     run = finished_run(recipe)
     if run is None:
         if not may_train: return known
         run = runner(recipe) if runner else train(recipe, progress=False)
-    wanted = [*measures, *also]
-    if known: return ledger.add(_completed(known, row_of(run, recipe, measure_run(run, lacks(known, wanted)))))
-    return ledger.add(row_of(run, recipe, measure_run(run, wanted)), run.folder/'histograms.npz')
+    if not known:
+        found = _measured(run, measures, also, told)
+        return ledger.add(row_of(run, recipe, found), run.folder/'histograms.npz')
+    found = _measured(run, lacks(known, measures), lacks(known, also), told)
+    return ledger.add(_completed(known, row_of(run, recipe, found)))
 
 # %% ../../nbs/70_report/12_ledger.ipynb #7d7313d8
 BROKEN = (NonFiniteLoss, InUse, ValueError, OSError) # what ends one run of a list and not the list
@@ -292,7 +306,7 @@ def _one_row(recipe, known_as, ledger, runner, measures, may_train, told, also):
     try:
         known = ledger.rows().get(ledger_id(recipe, recipe.device))
         if known and not lacks(known, measures): return known
-        row = _new_row(recipe, known, ledger, runner, measures, may_train, also)
+        row = _new_row(recipe, known, ledger, runner, measures, may_train, also, told)
     except BROKEN as error:
         what = f'keeps its row without {", ".join(lacks(known, measures))}' if known else 'has no row'
         told(f'{known_as} {what}: {type(error).__name__}: {error}')

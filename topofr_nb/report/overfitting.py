@@ -23,7 +23,7 @@ from .ledger import Ledger
 from .measured import GAP_FAR, NUMBERS, measure_gaps
 from .tables import read_stored
 from ..training.recipe import make_recipe
-from ..training.runs import Run
+from ..training.runs import Run, tell
 
 # %% ../../nbs/70_report/49_overfitting.ipynb #40bf054b
 def family(recipe # Recipe of a run
@@ -33,7 +33,7 @@ def family(recipe # Recipe of a run
     people = f', {recipe.identities} people' if recipe.data == 'synthetic' else ''
     long = f'{recipe.max_steps} steps' if recipe.max_steps else f'{recipe.epochs:g} epochs'
     spoiled = f', {recipe.degraded:.0%} degraded' if recipe.degraded else ''
-    if recipe.minority: spoiled += f', {recipe.minority:.0%} of them with 2 images'
+    if recipe.minority: spoiled += f', {recipe.minority:.0%} of people with 2 images'
     if recipe.wrong_labels: spoiled += f', {recipe.wrong_labels:.0%} wrong labels'
     network = f'{recipe.backbone} at {recipe.image_size} px'
     return f'{network}, {where}{people}, batch {recipe.batch_size}, {long}{spoiled}'
@@ -62,12 +62,16 @@ def gap_line(recipe, # Recipe of a run
 def _gap_table(lines): return pd.DataFrame(lines, columns=COLUMNS).astype(dict.fromkeys(NUMBERS['gaps'], float))
 
 # %% ../../nbs/70_report/49_overfitting.ipynb #166f1195
-def kept_gaps(ledger:Ledger|None=None # None: that of the checkout
+def _kept(row, told):
+    try: return gap_line(make_recipe(**row.recipe), row.run, row.extra['gaps'])
+    except ValueError as error: told(f'{row.id} is left out: its recipe is not valid any more: {error}')
+
+def kept_gaps(ledger:Ledger|None=None, # None: that of the checkout
+              told:Callable=tell,      # takes a sentence about a row that is left out
              ): # pandas.DataFrame with COLUMNS
     "The two gaps of runs whose rows hold them"
-    rows = (ledger or Ledger()).rows().values()
-    return _gap_table([gap_line(make_recipe(**row.recipe), row.run, row.extra['gaps']) for row in rows
-                       if 'gaps' in row.extra])
+    found = [_kept(row, told) for row in (ledger or Ledger()).rows().values() if 'gaps' in row.extra]
+    return _gap_table([line for line in found if line])
 
 # %% ../../nbs/70_report/49_overfitting.ipynb #166f1197
 def collect_gaps(ledger:Ledger|None=None, # rows of the runs; None: those of the checkout
@@ -75,7 +79,7 @@ def collect_gaps(ledger:Ledger|None=None, # rows of the runs; None: those of the
                  told:Callable=print, # takes a sentence about each run that is measured
                 ): # pandas.DataFrame with COLUMNS
     "The two gaps of all runs: from their rows, else measured where the run lies in the folder"
-    known, lines = kept_gaps(ledger), []
+    known, lines = kept_gaps(ledger, told), []
     for run in finished_runs(ledger, out_dir):
         if run.folder.name in set(known.run): continue
         lines.append(gap_line(run.recipe, run.folder.name, measure_gaps(run)))
