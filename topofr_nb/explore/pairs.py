@@ -110,8 +110,7 @@ def against_panel(first:Decisions,  # what the network across says, from `decide
     add_line(panel, [first.threshold]*2, panel.y, INK, 1, '4 3')
     add_line(panel, panel.x, [second.threshold]*2, INK, 1, '4 3')
     wrong = np.flatnonzero((first.margins < 0) | (second.margins < 0))
-    right = np.setdiff1d(np.arange(len(same)), wrong)
-    add_points(panel, first.scores[right], second.scores[right], FAINT, 2)
+    add_points(panel, np.delete(first.scores, wrong), np.delete(second.scores, wrong), FAINT, 2)
     tips = [f'pair {i}: {decimal_text(first.scores[i])} and {decimal_text(second.scores[i])}' for i in wrong]
     colours = [SAME if alike else DIFFERENT for alike in same[wrong]]
     add_points(panel, first.scores[wrong], second.scores[wrong], colours, 3.5, tips, wrong, same[wrong])
