@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['DEVICES', 'project_root', 'web_file', 'compiled_part', 'derive_seed', 'seeded_generator', 'one_of', 'expect_error',
-           'median_seconds', 'in_notebook', 'Bar', 'pick_device']
+           'decimal_text', 'median_seconds', 'in_notebook', 'Bar', 'pick_device']
 
 # %% ../nbs/00_core.ipynb #ae8b9cf4
 import difflib, hashlib, os, statistics, sys, time
@@ -79,6 +79,14 @@ def expect_error(f,              # a function without arguments that should rais
         assert part in str(error), f'{part!r} is not in {str(error)!r}'
         return str(error)
     raise AssertionError(f'no {kind.__name__} was raised')
+
+# %% ../nbs/00_core.ipynb #zer0c001
+def decimal_text(value:float,     # number; -0.0 is 0
+                 digits:int=2,    # decimals; below 0 tens, hundreds, ... are rounded
+                 sign:bool=False, # + before a positive number, and before 0
+                )->str:
+    "A number with as many decimals, thousands apart, and no minus where it rounds to zero"
+    return f'{round(float(value), digits) + 0.:{"+" if sign else ""},.{max(digits, 0)}f}'
 
 # %% ../nbs/00_core.ipynb #a91deaef
 def median_seconds(f,             # a function without arguments

@@ -10,11 +10,11 @@ __all__ = ['FIRST', 'SECOND', 'MOST_NODES', 'MOST_FACES', 'walked', 'key_of', 't
 import numpy as np
 import torch
 
+from ..core import decimal_text
 from .code_walk import CodedPeople, below, children, parting
 from .drawing import (
     COLOURS, FAINT, INK, Panel, add_areas, add_images, add_line, add_points, add_text, picture)
 from .widget import Explorer, kept, slider
-from ..report.claims import decimal_text
 
 # %% ../../nbs/85_explore/50_codes_explorer.ipynb #db8d06a1
 FIRST, SECOND = COLOURS[0], COLOURS[1]

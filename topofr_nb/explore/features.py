@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ..core import decimal_text
 from ..evaluation.embed import embed, unit_features
 from .drawing import COLOURS, FAINT, Panel, add_images, add_line, add_points, add_text, picture
 from .small_runs import thumbnails, unseen_faces
 from .widget import Explorer, choice, slider, toggle
-from ..report.claims import decimal_text
 from ..training.checkpoints import load_backbone
 
 # %% ../../nbs/85_explore/60_features_explorer.ipynb #165bcbc1

@@ -14,6 +14,7 @@ from functools import cache
 import numpy as np
 import torch
 
+from ..core import decimal_text
 from ..data.protocols.pairs import PairSet
 from ..evaluation.embed import embed
 from ..evaluation.folds import pair_scores
@@ -21,7 +22,6 @@ from .drawing import (
     COLOURS, FAINT, INK, Panel, add_histogram, add_images, add_line, add_points, add_text, picture)
 from .small_runs import thumbnails
 from .widget import Explorer, choice, slider
-from ..report.claims import decimal_text
 
 # %% ../../nbs/85_explore/80_pairs_explorer.ipynb #b1807c21
 def best_threshold(scores:np.ndarray, # (n,) cosines

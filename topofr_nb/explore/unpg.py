@@ -10,11 +10,11 @@ __all__ = ['OWN', 'WITH_MARGIN', 'OTHERS', 'IN_BATCH', 'EDGES', 'filter_panel', 
 import numpy as np
 import torch.nn.functional as F
 
+from ..core import decimal_text
 from .drawing import (
     COLOURS, FAINT, INK, Panel, add_areas, add_histogram, add_line, add_points, add_text, picture)
 from .negatives import Batch, State, state_at
 from .widget import Explorer, slider
-from ..report.claims import decimal_text
 
 # %% ../../nbs/85_explore/20_unpg_explorer.ipynb #9618897a
 def _add_box(panel, state, top):

@@ -80,8 +80,9 @@ def collect_gaps(ledger:Ledger|None=None, # rows of the runs; None: those of the
                 ): # pandas.DataFrame with COLUMNS
     "The two gaps of all runs: from their rows, else measured where the run lies in the folder"
     known, lines = kept_gaps(ledger, told), []
+    names = set(known.run)
     for run in finished_runs(ledger, out_dir):
-        if run.folder.name in set(known.run): continue
+        if run.folder.name in names: continue
         lines.append(gap_line(run.recipe, run.folder.name, measure_gaps(run)))
         told(f'{run.folder.name}: H0 gap {lines[-1]["h0_gap"]:.3f}, generalisation gap {lines[-1]["fit_gap"]:.3f}')
     return _gap_table([*known.to_dict('records'), *lines])
