@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COLUMNS', 'MATTERS', 'OVERFITS', 'UNTESTABLE', 'OUTCOMES', 'family', 'finished_runs', 'gap_line', 'kept_gaps',
-           'collect_gaps', 'known_gaps', 'Correlation', 'correlation', 'detectable_correlation', 'predicts',
+           'known_gaps', 'collect_gaps', 'Correlation', 'correlation', 'detectable_correlation', 'predicts',
            'correlation_table', 'count_predictions', 'plot_gaps']
 
 # %% ../../nbs/70_report/49_overfitting.ipynb #d5c1960c
@@ -73,26 +73,27 @@ def kept_gaps(ledger:Ledger|None=None, # None: that of the checkout
     found = [_kept(row, told) for row in (ledger or Ledger()).rows().values() if 'gaps' in row.extra]
     return _gap_table([line for line in found if line])
 
-# %% ../../nbs/70_report/49_overfitting.ipynb #166f1197
-def collect_gaps(ledger:Ledger|None=None, # rows of the runs; None: those of the checkout
-                 out_dir:str|Path|None=None, # folder of the runs; None: runs/ of the checkout
-                 told:Callable=print, # takes a sentence about each run that is measured
-                ): # pandas.DataFrame with COLUMNS
-    "The two gaps of all runs: from their rows, else measured where the run lies in the folder"
-    known, lines = kept_gaps(ledger, told), []
-    names = set(known.run)
-    for run in finished_runs(ledger, out_dir):
-        if run.folder.name in names: continue
-        lines.append(gap_line(run.recipe, run.folder.name, measure_gaps(run)))
-        told(f'{run.folder.name}: H0 gap {lines[-1]["h0_gap"]:.3f}, generalisation gap {lines[-1]["fit_gap"]:.3f}')
-    return _gap_table([*known.to_dict('records'), *lines])
-
 # %% ../../nbs/70_report/49_overfitting.ipynb #7cb40f80
 def known_gaps(ledger:Ledger|None=None # None: that of the checkout
               ): # pandas.DataFrame with COLUMNS
     "Gaps in rows, and those of `data/results` that were measured of runs before rows kept them"
     found = pd.concat([read_stored('beyond_overfitting'), kept_gaps(ledger)], ignore_index=True)
     return found.drop_duplicates('run', keep='last', ignore_index=True)
+
+# %% ../../nbs/70_report/49_overfitting.ipynb #166f1197
+def collect_gaps(known, # from `kept_gaps` or `known_gaps`: these runs are not measured again
+                 ledger:Ledger|None=None, # rows of the runs; None: those of the checkout
+                 out_dir:str|Path|None=None, # folder of the runs; None: runs/ of the checkout
+                 told:Callable=print, # takes a sentence about each run that is measured
+                ): # pandas.DataFrame with COLUMNS
+    "The two gaps that are known, and those of runs in the folder that have none yet"
+    names, lines = set(known.run), []
+    for run in finished_runs(ledger, out_dir):
+        if run.folder.name in names: continue
+        lines.append(gap_line(run.recipe, run.folder.name, measure_gaps(run)))
+        told(f'{run.folder.name}: H0 gap {lines[-1]["h0_gap"]:.3f}, generalisation gap {lines[-1]["fit_gap"]:.3f}')
+    return _gap_table([*known.to_dict('records'), *lines])
+
 
 # %% ../../nbs/70_report/49_overfitting.ipynb #e55172f0
 class Correlation(NamedTuple):
