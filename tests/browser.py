@@ -149,9 +149,6 @@ def open_notebook(page, address, token, path, seconds=120):
     "Open a notebook and wait for its kernel"
     page.goto(f"{address}/lab/tree/{path}?token={token}&reset", timeout=seconds*1000)
     page.wait_for_selector(".jp-Notebook", timeout=seconds*1000)
-    choose = page.locator(".jp-Dialog-button.jp-mod-accept")
-    try: choose.first.click(timeout=6000)
-    except Exception: pass
     idle = "() => document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'"
     page.wait_for_function(idle, timeout=seconds*1000)
 
