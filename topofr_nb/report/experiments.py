@@ -245,7 +245,7 @@ SEEDS = dict(quick=range(3, 6), laptop=range(3, 8), real=range(3, 6))
 def margins(regime:str='laptop' # "quick", "laptop" or "real"
            )->Experiment:
     "TopoFR on two margins against the margins that its Tables 2 and 4 compare it with"
-    base = _base(regime, {}, CONVERGED | dict(keep_every=None))
+    base = _base(regime, {}, CONVERGED)
     ours = {'TopoFR (CosFace)': TOPOFR | dict(method='topofr_cosface'), 'TopoFR': TOPOFR}
     return Experiment('margins', regime, base, MARGIN_RIVALS | ours, tuple(SEEDS[regime]),
                       'TopoFR against other margins')
@@ -254,7 +254,7 @@ def margins(regime:str='laptop' # "quick", "laptop" or "real"
 def webface(regime:str='laptop' # "quick", "laptop" or "real"
            )->Experiment:
     "TopoFR against Partial FC and UniFace, which Table 1 has on the largest set"
-    base = _base(regime, {}, CONVERGED | dict(keep_every=None))
+    base = _base(regime, {}, CONVERGED)
     variants = {'Partial FC': dict(method='arcface', sample_rate=0.3), 'UniFace': dict(method='uniface'),
                 'TopoFR': TOPOFR}
     return Experiment('webface', regime, base, variants, tuple(SEEDS[regime]), 'TopoFR, Partial FC 0.3 and UniFace')
@@ -266,7 +266,7 @@ MINERS = {'ArcFace': 'arcface', 'ATk': 'top_k', 'MV-Softmax': 'mv_softmax', 'Foc
 def miners(regime:str='laptop' # "quick", "laptop" or "real"
           )->Experiment:
     "Ways to find hard samples, each on plain ArcFace"
-    base = _base(regime, {}, CONVERGED | dict(keep_every=None))
+    base = _base(regime, {}, CONVERGED)
     variants = {name: dict(method=method) for name, method in MINERS.items()}
     return Experiment('miners', regime, base, variants, tuple(SEEDS[regime]), 'hard-sample miners on ArcFace')
 
@@ -278,7 +278,7 @@ def terms(regime:str='laptop',      # "quick", "laptop" or "real"
           alignment:dict|None=None, # recipe fields of the alignment; None: ALIGNMENT
          )->Experiment:
     "ArcFace whose features feel only one of its two pulls, with and without alignment"
-    base = _base(regime, {}, CONVERGED | dict(keep_every=None))
+    base = _base(regime, {}, CONVERGED)
     return Experiment('terms', regime, base, _parts(TERMS, alignment), tuple(SEEDS[regime]),
                       'ArcFace without one of its pulls, with and without ISA')
 
@@ -304,7 +304,7 @@ def mobile(regime:str='laptop' # "quick", "laptop" or "real"
           )->Experiment:
     "MobileFaceNet with and without PTSA and SDE"
     few = dict(image_size=32, identities=200, batch_size=64, max_steps=120)
-    base = _base(regime, few, CONVERGED | dict(keep_every=None)) | GENTLE | dict(backbone='mbf')
+    base = _base(regime, few, CONVERGED) | GENTLE | dict(backbone='mbf')
     variants = {'MobileFaceNet': dict(method='arcface'), 'MobileFaceNet + PTSA + SDE': TOPOFR}
     return Experiment('mobile', regime, base, variants, tuple(SEEDS[regime]), 'TopoFR on MobileFaceNet')
 
@@ -318,7 +318,7 @@ def sweeps(regime:str='laptop' # "quick", "laptop" or "real"
           )->Experiment:
     "TopoFR over the weight of the alignment and the share of perturbed images, in two scales of the distances"
     quick = regime == 'quick'
-    base = _base(regime, dict(max_steps=100), CONVERGED | dict(keep_every=None))
+    base = _base(regime, dict(max_steps=100), CONVERGED)
     alphas, xis = ((0.01, 0.1, 0.25), (0.1, 0.2, 0.5)) if quick else (ALPHAS, XIS)
     points = dict.fromkeys([(alpha, 0.2) for alpha in alphas] + [(0.1, xi) for xi in xis])
     variants = {f'{scale}, α = {alpha:g}, ξ = {xi:g}': dict(method='topofr', alpha=alpha, xi=xi) | fields
@@ -359,7 +359,7 @@ def gif_parts(regime:str='laptop' # "quick" or "laptop"
     "GIF without each of its parts"
     if regime == 'real': raise ValueError("regime 'real' has 336 people; GIF needs many. Valid: quick, laptop")
     warm = {name: CODER for name, fields in GIF_PARTS.items() if 'codes' not in fields}
-    return Experiment('gif_parts', regime, _base(regime, {}, CONVERGED | dict(keep_every=None)), GIF_PARTS, (0, 1, 2),
+    return Experiment('gif_parts', regime, _base(regime, {}, CONVERGED), GIF_PARTS, (0, 1, 2),
                       'losses, vocabularies and codes of GIF', warm, measures=('codes',))
 
 # %% ../../nbs/70_report/13_experiments.ipynb #1d80a3a6
@@ -397,7 +397,7 @@ def cross(regime:str='laptop',      # "quick" or "laptop"
     variants = {crossed(chosen): fields(chosen, method) for chosen, method in TOGETHER.items()}
     warm = {crossed(chosen): CODER for chosen in TOGETHER if 'GIF' in chosen}
     seeds = dict(quick=range(3, 6), laptop=range(3, 8))
-    return Experiment('cross', regime, _base(regime, {}, CONVERGED | dict(keep_every=None)), variants,
+    return Experiment('cross', regime, _base(regime, {}, CONVERGED), variants,
                       tuple(seeds[regime]), 'TopoFR x UNPG x GIF', warm)
 
 # %% ../../nbs/70_report/13_experiments.ipynb #b080bb41
@@ -406,7 +406,7 @@ ALIGNMENTS = {'ISA': {}, 'RTD-Lite': dict(isa_variant='rtd_lite'), 'distance MSE
 def rivals(regime:str='laptop' # "quick", "laptop" or "real"
           )->Experiment:
     "Alignments that pull equally hard"
-    base = _base(regime, {}, CONVERGED | dict(keep_every=None))
+    base = _base(regime, {}, CONVERGED)
     aligned = {name: dict(method='topofr_a') | ALIGNMENT | fields for name, fields in ALIGNMENTS.items()}
     seeds = dict(quick=range(3, 6), laptop=range(3, 8), real=range(3, 6))
     return Experiment('rivals', regime, base, {'ArcFace': dict(method='arcface')} | aligned, tuple(seeds[regime]),
@@ -420,7 +420,7 @@ ONE_WEIGHT = dict(method='topofr', isa_normalise='mean', alpha=10.) # felt: the 
 def distances(regime:str='laptop' # "quick", "laptop" or "real"
              )->Experiment:
     "Eq. 2 against the bottleneck and the 1-Wasserstein distance, at equal pull and at one weight"
-    base = _base(regime, {}, CONVERGED | dict(keep_every=None))
+    base = _base(regime, {}, CONVERGED)
     variants = {name: TOPOFR | fields for name, fields in DISTANCES.items()}
     variants |= {f'{name}, one weight': ONE_WEIGHT | fields for name, fields in DISTANCES.items()}
     return Experiment('distances', regime, base, variants, tuple(SEEDS[regime]), 'Table 8: three distances')
@@ -455,7 +455,7 @@ AS_RELEASED = {'released scale': dict(isa_normalise='released'),
 def released(regime:str='laptop' # "quick", "laptop" or "real"
             )->Experiment:
     "What the released code does differently, place by place and all at once"
-    base = _base(regime, {}, CONVERGED | dict(keep_every=None))
+    base = _base(regime, {}, CONVERGED)
     variants = {'ArcFace': dict(method='arcface'), 'paper': TOPOFR}
     variants |= {name: TOPOFR | fields for name, fields in PIECES_ALONE.items()}
     variants |= {name: dict(method='topofr') | fields for name, fields in AS_RELEASED.items()}
