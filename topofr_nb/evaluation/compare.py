@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest
 
+from ..core import decimal_text
 from .folds import THRESHOLDS, _scored_pairs, fold_hits, make_folds
 
 # %% ../../nbs/50_evaluation/50_compare.ipynb #aa471af7
@@ -112,9 +113,10 @@ class Comparison:
         name = self.statistic.replace('tar@', 'TAR at FAR ')
         first, second = self.names
         drawn = ', '.join(filter(None, (f'{self.drawn} drawn', self.folds)))
-        interval = f'{100*self.confidence:g} % interval {100*self.low:+.2f} to {100*self.high:+.2f} ({drawn})'
+        difference, low, high = (decimal_text(100*x, 2, True) for x in (self.difference, self.low, self.high))
+        interval = f'{100*self.confidence:g} % interval {low} to {high} ({drawn})'
         values = (f'{name} {100*self.a:.2f} % ({first}) and {100*self.b:.2f} % ({second}), '
-                  f'difference {100*self.difference:+.2f} points, {interval}')
+                  f'difference {difference} points, {interval}')
         if self.p_value is not None: values += f', McNemar p = {self.p_value:.2g}'
         if self.better is None: return f'Neither {first} nor {second} can be called better: {values}.'
         return f'{self.better} is better than {second if self.better == first else first}: {values}.'

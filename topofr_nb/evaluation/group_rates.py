@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..core import one_of
+from ..core import decimal_text, one_of
 from ..data.lists import first_few, read_text
 from .embed import stack_images
 from .folder_scores import FolderScores
@@ -183,7 +183,7 @@ def show_wrong(result:FolderScores, # what a model scores on a folder, from `sco
     for error, part in found.groupby('error', sort=True):
         for side in ('index_a', 'index_b'):
             rows.append(stack_images(result.faces, getattr(result.pairs, side)[part['pair']].tolist()))
-            captions.append([''] * len(part) if side == 'index_a' else [f'{s:.2f}' for s in part['score']])
+            captions.append([''] * len(part) if side == 'index_a' else [*map(decimal_text, part['score'])])
             titles.append(error.replace(' ', '\n', 1) if side == 'index_a' else '')
-    if not rows: raise ValueError(f'no pair of {result.name} is on the wrong side of {threshold:.3f}')
+    if not rows: raise ValueError(f'no pair of {result.name} is on the wrong side of {decimal_text(threshold, 3)}')
     return show_rows(rows, titles, columns=k, captions=captions)

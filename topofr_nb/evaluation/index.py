@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from ..core import one_of
+from ..core import decimal_text, one_of
 from .embed import unit_features
 from .gallery import SearchScores, score_search, split_search
 from .verifier import Photo, Verifier
@@ -64,9 +64,9 @@ class Answer(NamedTuple):
         "The answer in words"
         best = self.candidates[0]
         where = f'among {self.enrolled} {"person" if self.enrolled == 1 else "people"}'
-        if self.name is None:
-            return f'Nobody {where}: the likest is {best.name} with {best.score:.3f}, below {self.threshold:.3f}.'
-        return f'{self.name} {where}, cosine {best.score:.3f}, threshold {self.threshold:.3f}.'
+        cosine, least = decimal_text(best.score, 3), decimal_text(self.threshold, 3)
+        if self.name is None: return f'Nobody {where}: the likest is {best.name} with {cosine}, below {least}.'
+        return f'{self.name} {where}, cosine {cosine}, threshold {least}.'
 
     def _repr_markdown_(self): return self.sentence
 

@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from scipy.stats import rankdata
 
+from ..core import decimal_text
+
 # %% ../../nbs/50_evaluation/17_results.ipynb #68301b83
 def binomial_interval(successes:float,       # 0..n
                       n:int,                 # trials, 1 or more
@@ -105,7 +107,7 @@ def find_doubt(scores:Sequence, # (n,) cosines
     if not len(scores): return ''
     low, high = np.quantile(scores, [0.01, 0.99])
     if high - low < ALIKE and len(scores) > 1:
-        where = f'98 % of {len(scores):,} lie in {low:.4f}..{high:.4f}'
+        where = f'98 % of {len(scores):,} lie in {decimal_text(low, 4)}..{decimal_text(high, 4)}'
         return f'All cosines are alike ({where}), so nobody is told apart; likely causes: {_CAUSES}.'
     positives, negatives = int(same.sum()), int((~same).sum())
     if len(scores) < MIN_DOUBTED or not positives or not negatives: return ''

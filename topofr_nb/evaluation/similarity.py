@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..core import seeded_generator
+from ..core import decimal_text, seeded_generator
 from .all_pairs import _checked_faces, _crossed
 from .embed import finite_features
 from .identification import same_person_pairs
@@ -234,7 +234,8 @@ def similarity_figure(sets:Mapping, # {name: WDFS}, drawn below each other
             edges = np.linspace(-1, 1, bins + 1)
             ax.stairs(s.density(bins), edges, fill=True, color=colour, alpha=0.5, label=what)
             if s.count: ax.axvline(end, color=colour, lw=1, ls='--')
-        said = 'no pairs of one kind' if found.gap is None else f'gap {found.gap:.2f}, overlap {found.overlap:.3f}'
+        known = found.gap is not None
+        said = f'gap {decimal_text(found.gap)}, overlap {found.overlap:.3f}' if known else 'no pairs of one kind'
         ax.set(yticks=[], xlim=(-1, 1))
         ax.set_title(f'{name}: {said}', fontsize=9, loc='left', pad=2)
     axes[0, 0].legend()

@@ -18,6 +18,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
+from ..core import decimal_text
 from .calibration import Calibration, calibrate
 from .embed import FLIPS, Embedder
 from .folder_scores import FolderScores
@@ -79,7 +80,8 @@ class Threshold:
     def sentence(self)->str:
         "What it is, and what it rests on"
         fmr, fnmr = (f'{100*x[0]:.3g} % ({100*x[1]:.3g} to {100*x[2]:.3g})' for x in (self.fmr, self.fnmr))
-        return (f'Cosines from {self.value:.4f} on count as one person: on {self.set}, {fmr} of {self.nonmated:,} '
+        value = decimal_text(self.value, 4)
+        return (f'Cosines from {value} on count as one person: on {self.set}, {fmr} of {self.nonmated:,} '
                 f'pairs of two people ({self.accepted:,} pairs) and all but {fnmr} of {self.mated:,} pairs of one; '
                 f'{self.people} people, intervals over people.')
 
@@ -192,8 +194,8 @@ class Carried(NamedTuple):
         t, times = self.threshold, self.fmr.value/self.threshold.far
         found = f'{100*self.fmr.value:.3g} % ({100*self.fmr.low:.3g} to {100*self.fmr.high:.3g})'
         verdict = 'the promise holds' if self.holds else f'{times:.1f} times what was wanted'
-        return (f'{t.value:.4f}, chosen on {t.set} for {100*t.far:g} % false matches, has {found} on {self.set}: '
-                f'{verdict}; {100*self.fnmr.value:.3g} % of the pairs of one person are missed '
+        return (f'{decimal_text(t.value, 4)}, chosen on {t.set} for {100*t.far:g} % false matches, has {found} '
+                f'on {self.set}: {verdict}; {100*self.fnmr.value:.3g} % of the pairs of one person are missed '
                 f'({100*t.fnmr[0]:.3g} % on {t.set}).')
 
 # %% ../../nbs/50_evaluation/59_threshold.ipynb #d9952719

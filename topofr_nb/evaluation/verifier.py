@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from ..core import decimal_text
 from ..data.images import decode_image, read_image
 from .embed import Embedder, unit_features
 from .threshold import Threshold, check_network, load_threshold
@@ -55,7 +56,8 @@ class Match(NamedTuple):
         wrong = t.fmr if self.same else t.fnmr
         kind = 'two people pass' if self.same else 'one person are missed'
         errors, low, high = (f'{100*x:.2g}' if x < .995 else '100' for x in wrong) # never 1e+02
-        return (f'Taken for {answer}: cosine {self.score:.3f}, threshold {t.value:.3f}{self._chance()}. '
+        cosine, least = decimal_text(self.score, 3), decimal_text(t.value, 3)
+        return (f'Taken for {answer}: cosine {cosine}, threshold {least}{self._chance()}. '
                 f'On {t.set}, {errors} % of the pairs of {kind} ({low} to {high}).')
 
     def _chance(self):

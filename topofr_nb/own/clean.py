@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ..core import decimal_text
 from ..data.lists import first_few, numbered_lines
 from ..evaluation.embed import stack_images, unit_features
 from ..evaluation.overlap import COPY, SAME_IMAGE, features_can_tell, image_bits, usual_frequencies
@@ -177,8 +178,8 @@ def _reasons(copies, table, names, people):
         else: reasons |= {i: f'a copy of {names[group[0]]}' for i in group[1:]}
     for i in table.index[table.suspect]:
         row = table.loc[i]
-        like = f'looks like {row.looks_like} ({row.other:.2f}) more than like {people[i]} ({row.own:.2f})'
-        reasons.setdefault(i, like)
+        other, own = decimal_text(row.other), decimal_text(row.own)
+        reasons.setdefault(i, f'looks like {row.looks_like} ({other}) more than like {people[i]} ({own})')
     return reasons
 
 # %% ../../nbs/75_own/40_clean.ipynb #96eb0cb2
@@ -211,7 +212,7 @@ def show_suspects(faces,             # the set
     for i in table.own.sort_values(ascending=False).index: typical.setdefault(findings.people[i], i)
     rows = [stack_images(faces, order), stack_images(faces, [typical[table.looks_like[i]] for i in order]),
             stack_images(faces, [typical[findings.people[i]] for i in order])]
-    captions = [[f'{table.suspicion[i]:+.2f}' for i in order], [str(table.looks_like[i]) for i in order],
+    captions = [[decimal_text(table.suspicion[i], 2, True) for i in order], [str(table.looks_like[i]) for i in order],
                 [findings.people[i] for i in order]]
     return show_rows(rows, ['image', 'looks like', 'its folder'], columns=k, captions=captions, tile=.75)
 

@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from torch.nn import functional as F
 
+from ..core import decimal_text
 from ..data.align import check_landmarks
 from ..evaluation.embed import stack_images, unit_features
 from ..figures import show_rows
@@ -117,7 +118,7 @@ def show_sorted(faces,              # set of images
     order = table[by].sort_values(ascending=ascending).dropna().index[:k]
     if not len(order): raise ValueError(f'no image has a {by}')
     images = stack_images(faces, order.tolist())
-    captions = [f'{table[by][i]:.2f}\n{table.person[i]}' for i in order]
+    captions = [f'{decimal_text(table[by][i])}\n{table.person[i]}' for i in order]
     return show_rows([images], [by.replace('_', ' ')], columns=k, captions=[captions], tile=.65)
 
 # %% ../../nbs/75_own/30_look.ipynb #8294c0ad

@@ -9,7 +9,7 @@ __all__ = ['answer', 'Pieces', 'TryIt']
 import anywidget
 import traitlets
 
-from ..core import web_file
+from ..core import decimal_text, web_file
 from ..evaluation.index import Index, who_features
 from ..evaluation.verifier import Verifier
 
@@ -26,7 +26,7 @@ def answer(judge:Verifier|Index, # verifier for two photographs, or an index for
     except (ValueError, OSError) as error: return dict(kind='error', sentence=str(error), lines=[])
     except Exception as error: # of a detector or a network: an answer that never comes would say nothing
         return dict(kind='error', sentence=f'{type(error).__name__}: {error}', lines=[])
-    lines = [f'{c.name}: cosine {c.score:.3f}' for c in found.candidates]
+    lines = [f'{c.name}: cosine {decimal_text(c.score, 3)}' for c in found.candidates]
     return dict(kind='no' if found.name is None else 'yes', sentence=found.sentence, lines=lines)
 
 # %% ../../nbs/75_own/60_try_it.ipynb #a7c1e2f1
