@@ -6,11 +6,11 @@
 __all__ = ['REGIMES', 'SCORED', 'QUICK', 'REAL', 'UNPG_PARTS', 'CONVERGED', 'PAIRS', 'ALIGNMENT', 'TOPOFR_PARTS', 'WEIGHTED',
            'TOPOFR', 'MARGIN_RIVALS', 'SEEDS', 'MINERS', 'TERMS', 'PAPER_BATCHES', 'GENTLE', 'ALPHAS', 'XIS', 'SCALES',
            'PEOPLE', 'REAL_PEOPLE', 'GIF_METHODS', 'CODED', 'CODER', 'GIF_PARTS', 'FACTORS', 'TOGETHER', 'ALIGNMENTS',
-           'DISTANCES', 'ONE_WEIGHT', 'BATCHES', 'CROWDS', 'PIECES_ALONE', 'AS_RELEASED', 'EXPERIMENTS',
+           'PULLS', 'DISTANCES', 'ONE_WEIGHT', 'BATCHES', 'CROWDS', 'PIECES_ALONE', 'AS_RELEASED', 'EXPERIMENTS',
            'SYNTHETIC_ONLY', 'IMAGES_PER_SECOND', 'warm_checkpoint', 'train_coded', 'Experiment', 'missing_cells',
            'run_experiment', 'real_faces', 'unpg', 'wdfs', 'pairs', 'casia', 'ablation', 'sign', 'discrepancy', 'sde',
            'margins', 'webface', 'miners', 'terms', 'batches', 'mobile', 'sweeps', 'gif', 'gif_parts', 'tail',
-           'crossed', 'cross', 'rivals', 'distances', 'sizes', 'released', 'find_experiment', 'regimes_of',
+           'crossed', 'cross', 'rivals', 'pulls', 'distances', 'sizes', 'released', 'find_experiment', 'regimes_of',
            'known_variants', 'estimated_hours']
 
 # %% ../../nbs/70_report/13_experiments.ipynb #243d13d3
@@ -412,6 +412,18 @@ def rivals(regime:str='laptop' # "quick", "laptop" or "real"
     return Experiment('rivals', regime, base, {'ArcFace': dict(method='arcface')} | aligned, tuple(seeds[regime]),
                       'ISA, RTD-Lite and plain distances at equal pull')
 
+# %% ../../nbs/70_report/13_experiments.ipynb #9a11e500
+PULLS = (0.01, 0.03, 0.1, 0.3, 1.)
+
+def pulls(regime:str='laptop' # "quick", "laptop" or "real"
+         )->Experiment:
+    "The alignment alone, from a hundredth of the classification's gradient to as much"
+    aligned = {f'pull {pull:g}': dict(method='topofr_a') | ALIGNMENT | dict(pull=pull) for pull in PULLS}
+    seeds = dict(quick=range(3, 6), laptop=range(4, 7), real=range(3, 6))
+    return Experiment('pulls', regime, _base(regime, {}, CONVERGED), {'ArcFace': dict(method='arcface')} | aligned,
+                      tuple(seeds[regime]), 'how hard the alignment pulls', measures=('gaps',)*(regime == 'laptop'))
+
+
 # %% ../../nbs/70_report/13_experiments.ipynb #d157a9c2
 DISTANCES = {'TopoFR': {}, 'TopoFR-B (bottleneck)': dict(isa_variant='bottleneck'),
              'TopoFR-W (1-Wasserstein)': dict(isa_variant='wasserstein')}
@@ -465,7 +477,7 @@ def released(regime:str='laptop' # "quick", "laptop" or "real"
 EXPERIMENTS = dict(unpg=unpg, pairs=pairs, wdfs=wdfs, casia=casia, ablation=ablation, sign=sign,
                    discrepancy=discrepancy, sde=sde,
                    margins=margins, webface=webface, miners=miners, terms=terms, batches=batches, mobile=mobile,
-                   sweeps=sweeps, gif=gif, gif_parts=gif_parts, tail=tail, cross=cross, rivals=rivals,
+                   sweeps=sweeps, gif=gif, gif_parts=gif_parts, tail=tail, cross=cross, rivals=rivals, pulls=pulls,
                    sizes=sizes, distances=distances, released=released)
 SYNTHETIC_ONLY = ('sde', 'batches', 'gif_parts', 'tail', 'cross', 'sizes')
 
