@@ -13,6 +13,7 @@ import torch
 from plotly import graph_objects as go
 from plotly.subplots import make_subplots
 
+from ..core import decimal_text
 from ..evaluation.verification import hardest_pairs, roc_curve
 from ..figures import COLOURS, label_lines, show_rows, subplots
 
@@ -97,7 +98,7 @@ def show_hardest(pairs,         # PairSet
     genuine, impostor = hardest_pairs(torch.as_tensor(scores), pairs.same, k)
     rows = [torch.stack([torch.as_tensor(pairs.images[int(i)]) for i in index[chosen]])
             for chosen in (genuine, impostor) for index in (pairs.index_a, pairs.index_b)]
-    similarity = [[f'{float(scores[int(i)]):.2f}' for i in chosen] for chosen in (genuine, impostor)]
+    similarity = [[decimal_text(scores[int(i)]) for i in chosen] for chosen in (genuine, impostor)]
     captions = [[], similarity[0], [], similarity[1]]
     return show_rows(rows, ['same person,\nlowest', '', 'two persons,\nhighest', ''], columns=k, tile=0.9,
                      captions=captions)

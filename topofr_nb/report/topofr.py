@@ -22,7 +22,7 @@ from ..evaluation.embed import embed, stack_images
 from ..figures import COLOURS, subplots
 from ..files import runs_folder
 from ..losses.ptsa import structure_discrepancy
-from .claims import counted, student_interval
+from .claims import counted, significant_text, student_interval
 from .printed import markdown_table
 from .tables import make_base, own_fields, read_stored, trained_scale
 from .verdicts import FEWEST_SEEDS
@@ -173,9 +173,10 @@ def control_sentence(values,    # from `batch_discrepancies`
     "In how many seeds a variant lies below each control"
     means = seed_means(values).pivot(index='seed', columns='variant', values=column)
     seeds = f'{len(means)} seed' if len(means) == 1 else f'{len(means)} seeds'
-    below = [f'below {control} ({means[control].mean():.2g}) in {(means[a] < means[control]).sum()} of {seeds}'
+    told = means.mean().map(significant_text)
+    below = [f'below {control} ({told[control]}) in {(means[a] < means[control]).sum()} of {seeds}'
              for control in CONTROLS]
-    return f'{column}, {a} ({means[a].mean():.2g}): {", ".join(below)}.'
+    return f'{column}, {a} ({told[a]}): {", ".join(below)}.'
 
 # %% ../../nbs/70_report/50_topofr.ipynb #42883bf6
 def with_pulls(runs,                       # from `run_grid`

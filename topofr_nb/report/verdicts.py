@@ -22,7 +22,7 @@ import numpy as np
 from ..core import one_of, project_root
 from ..evaluation.people_counts import MEASURES, PeopleCounts
 from ..figures import COLOURS, subplots
-from .claims import counted, measure_text, number_text
+from .claims import counted, measure_text, number_text, significant_text
 from .experiments import (
     CODER, EXPERIMENTS, REGIMES, find_experiment, known_variants, regimes_of)
 from .intervals import TwoLevel, detectable, paired_draws, two_level
@@ -253,7 +253,7 @@ class Judgement:
         "The difference and its interval with the digits that it supports"
         if not self.found.trials: return ''
         unit = ' points' if self.claim.rate else ''
-        if not math.isfinite(self.found.high): return f'{self.found.mean:+.2g}{unit}'
+        if not math.isfinite(self.found.high): return f'{significant_text(self.found.mean, sign=True)}{unit}'
         half = (self.found.high - self.found.low)/2
         mean, low, high = (number_text(x, half, s) for x, s in zip(self.found[:3], (True, False, False)))
         return f'{mean}{unit} ({low} to {high})'
@@ -376,8 +376,10 @@ def claim_table(judgements:Sequence[Judgement] # claims with their verdicts, of 
 # %% ../../nbs/70_report/16_verdicts.ipynb #35f37467
 def count_verdicts(judgements:Sequence[Judgement] # claims with their verdicts
                   )->str:
-    "How many claims came out in which way, as a sentence"
+    "How many claims came out in which way, as a sentence; each counts once in every regime that has it"
     if not judgements: return 'There are no claims.'
+    claims, regimes = len({x.claim.id for x in judgements}), len({x.regime for x in judgements})
+    several = f' in {counted(regimes, "regime")}, {len(judgements)} in all,' if len(judgements) > claims else ''
     counts = {verdict: sum(x.verdict == verdict for x in judgements) for verdict in VERDICTS}
     words = {SUPPORTS: ('is supported', 'are supported'), OPPOSITE: ('has the opposite sign', 'have the opposite sign'),
              EQUIVALENT: ('makes no difference that matters', 'make no difference that matters'),
@@ -386,14 +388,15 @@ def count_verdicts(judgements:Sequence[Judgement] # claims with their verdicts
              UNTESTABLE: ('cannot be tested in its regime', 'cannot be tested in their regime'),
              UNFINISHED: ('waits for its grid', 'wait for their grid')}
     parts = [counted(n, *words[verdict]) for verdict, n in counts.items() if n]
-    return f'Of {counted(len(judgements), "claim")} {", ".join(parts)}.'
+    return f'Of {counted(claims, "claim")}{several} {", ".join(parts)}.'
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #219467a5
 def _row_names(shown):
     "Sides and measure of each row, with the grid and the regime where the rows have several"
     several = [len(set(names)) > 1 for names in zip(*((x.claim.experiment, x.regime) for x in shown))]
     def name(x):
-        whole = measure_text(x.claim.measure).replace(' ', '\u00a0') # a line does not end within it
+        whole = measure_text(x.claim.measure)
+        if len(whole) < 30: whole = whole.replace(' ', '\u00a0') # a line does not end within it
         parts = [' − '.join(filter(None, (x.claim.a, x.claim.b))), whole]
         parts += [place for place, told in zip((x.claim.experiment, x.regime), several) if told]
         return textwrap.fill(', '.join(parts), 46)
@@ -432,10 +435,10 @@ def design_sentence(claim:Claim,           # experiment, unit, and the differenc
     seeds = len(find_experiment(claim.experiment, regime).seeds)
     least, unit = detectable(seeds, deviation, people_error), ' points' if claim.rate else ''
     enough = 'enough for' if least <= claim.matters else 'more than'
-    digits = 2 if f'{least:.2g}' != f'{claim.matters:g}' else 3
-    wanted = 'the point that matters' if unit and claim.matters == 1 else f'the {claim.matters:g}{unit} that matter'
-    return (f'{counted(seeds, "seed")} with a deviation of {deviation:.2g}{unit} find a difference of '
-            f'{least:.{digits}g}{unit} in four of five attempts, {enough} {wanted}.')
+    digits = 2 if float(f'{least:.2g}') != claim.matters else 3
+    wanted = 'the point that matters' if unit and claim.matters == 1 else f'the {claim.matters:,g}{unit} that matter'
+    return (f'{counted(seeds, "seed")} with a deviation of {significant_text(deviation)}{unit} find a difference of '
+            f'{significant_text(least, digits)}{unit} in four of five attempts, {enough} {wanted}.')
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #996b4666
 def paper_findings(judgements:Sequence[Judgement], # claims with their verdicts, of any paper
@@ -453,7 +456,9 @@ def paper_findings(judgements:Sequence[Judgement], # claims with their verdicts,
             start = f'<details{" open"*(verdict not in (UNDECIDED, UNTESTABLE))}>\n<summary>{line}</summary>'
             if said: lines.append(start + '\n\n' + '\n'.join(said) + '\n\n</details>')
     waiting = sum(x.verdict == UNFINISHED for x in mine)
-    if waiting: lines.append(f'{counted(waiting, "claim waits for its grid", "claims wait for their grid")}.')
+    if waiting:
+        told = counted(waiting, 'claim waits for its grid', 'claims wait for their grid')
+        lines.append(f'Over all regimes {told}.')
     return '\n\n'.join(lines)
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #ba076297
@@ -487,12 +492,13 @@ def design_ranges(judgements:Sequence[Judgement] # claims with their verdicts
     grouped, said = {}, []
     for x in _measured(judgements):
         unit = ' points' if x.claim.rate else f' ({measure_text(x.claim.measure)})'
+        if x.claim.measure.startswith('slope '): unit += ' per factor of ten'
         grouped.setdefault((x.claim.experiment, x.regime, unit), []).append(x)
     for (name, regime, unit), mine in grouped.items():
         seeds = len(find_experiment(name, regime).seeds)
         least = [detectable(seeds, *_errors(x)) for x in mine]
         enough = sum(value <= x.claim.matters for value, x in zip(least, mine))
-        span = ' to '.join(dict.fromkeys(f'{end(least):.2g}' for end in (min, max)))
+        span = ' to '.join(dict.fromkeys(significant_text(end(least)) for end in (min, max)))
         said.append(f'`{name}`, regime `{regime}`: {counted(seeds, "seed")} find a difference of {span}{unit} in four '
                     f'of five attempts; that is enough for what matters in {enough} of {counted(len(mine), "claim")}.')
     return said
