@@ -42,9 +42,11 @@ def trained_scale(scale:str # "stored", "smoke", "laptop" or "paper"
     return 'laptop' if scale == 'stored' else scale
 
 # %% ../../nbs/70_report/20_tables.ipynb #b1dfe1f8
-def scale_text(scale:str # "stored", "smoke", "laptop" or "paper"
+def scale_text(scale:str,       # "stored", "smoke", "laptop" or "paper"
+               grid:bool=False, # whether the rows of "stored" and "laptop" are those of a grid's quick regime
               )->str:
-    "A scale as the titles of figures name it"
+    "A scale as the titles of figures name it; rows of the ledger by their regime"
+    if grid and trained_scale(scale) == 'laptop': return 'regime quick'
     return f'scale {trained_scale(scale)}' + (', stored rows' if scale == 'stored' else '')
 
 # %% ../../nbs/70_report/20_tables.ipynb #ccd1387a
@@ -239,6 +241,7 @@ def unfinished_sentence(runs,              # a row per variant and seed
 def where_sentence(found,        # from `run_grid` or `run_table`
                    scale:str,    # "stored", "smoke", "laptop" or "paper"
                    label:str='', # what was trained, where `found` has no column scale
+                   grid:bool=False, # whether the rows of "stored" and "laptop" are those of a grid's quick regime
                   )->str:
     "What was run, and where"
     rows = [text.rsplit(', seed', 1)[0] for text in found.get('scale', []) if isinstance(text, str)]
@@ -249,7 +252,7 @@ def where_sentence(found,        # from `run_grid` or `run_table`
     machine = '; '.join(f'PyTorch {version}, {counted(int(threads), "thread")}, {device}'
                         for version, threads, device in machines)
     meaning = f' These numbers mean nothing: {untestable(scale)}.' if untestable(scale) else ''
-    return f'{scale_text(scale).capitalize()}: {"; ".join(filter(None, (trained, said, machine)))}.{meaning}'
+    return f'{scale_text(scale, grid).capitalize()}: {"; ".join(filter(None, (trained, said, machine)))}.{meaning}'
 
 # %% ../../nbs/70_report/20_tables.ipynb #ed598004
 def by_variant(runs,               # from `run_grid` or `score_grid`
