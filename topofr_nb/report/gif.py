@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RIVALS', 'PAPER', 'TWINS', 'SMALL_TWINS', 'TRANSFORMER', 'PAPERS', 'SMALL', 'run_recipe', 'run_codes', 'time_steps',
-           'head_table', 'steps_in_time']
+           'head_table', 'charged_seconds', 'steps_in_time']
 
 # %% ../../nbs/70_report/65_gif.ipynb #cf2061c8
 import dataclasses, json, tempfile, time
@@ -15,6 +15,8 @@ import torch
 
 from ..core import pick_device
 from ..files import runs_folder, write_aside
+from .ledger import Ledger
+from .verdicts import coding_share, experiment_rows
 from ..training.heads import head_losses
 from ..training.identity_table import IdentityTable, identity_table
 from ..training.loop import prepare
@@ -115,6 +117,22 @@ def head_table(times # seconds of a step and of its head, from `time_steps`
     medians = 1000*grouped[['step', 'head']].median()
     table = medians.rename(columns=dict(step='ms / step', head='ms, head alone'))
     return table.assign(**{'head, %': 100*medians['head']/medians['step']}).round(2).reset_index()
+
+# %% ../../nbs/70_report/65_gif.ipynb #ch4rg001
+def charged_seconds(regime:str='laptop',     # "quick", "laptop" or "real"
+                    ledger:Ledger|None=None, # None: that of the checkout
+                   ): # pandas.DataFrame: variant, seeds, s of a run, s of its coder, s together (means over seeds)
+    "Seconds of training, with those of the network that coded the identities"
+    rows, lines = experiment_rows('gif', regime, ledger), []
+    for (variant, seed), row in rows.items():
+        plain = rows.get((f'full softmax, m = {variant.split(", m = ")[-1]}', seed))
+        if row is None or plain is None: continue
+        coder = coding_share(row)*plain.seconds*row.training['images_seen']/plain.training['images_seen']
+        lines.append(dict(variant=variant, own=row.seconds, coder=coder, together=row.seconds + coder))
+    found = pd.DataFrame(lines, columns=['variant', 'own', 'coder', 'together']).groupby('variant', sort=False)
+    means = found.mean().round().astype(int).add_suffix(', s')
+    return means.assign(seeds=found.size()).reset_index()
+
 
 # %% ../../nbs/70_report/65_gif.ipynb #9fa80d03
 def steps_in_time(times,                        # from `time_steps`

@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['DIRECTIONS', 'SCORES', 'EXTRA', 'GATES', 'SUPPORTS', 'OPPOSITE', 'EQUIVALENT', 'DIFFERS', 'UNDECIDED', 'UNTESTABLE',
-           'UNFINISHED', 'VERDICTS', 'FEWEST_SEEDS', 'COARSE', 'ASSUMED', 'SILENT', 'PAPERS', 'MAIN', 'OUTCOMES',
-           'Claim', 'parse_gate', 'read_claims', 'value_of', 'experiment_rows', 'seed_values', 'gate_value',
-           'closed_gate', 'decide', 'family_of', 'holm', 'Judgement', 'coarse_interval', 'measure_claim', 'is_asked',
-           'judge', 'verdict_table', 'claim_table', 'count_verdicts', 'plot_verdicts', 'design_sentence',
-           'paper_findings', 'design_sentences', 'design_ranges', 'of_experiments', 'shown_regime', 'regime_cell',
-           'findings_table', 'main_findings', 'counts_line', 'folded_findings']
+           'UNFINISHED', 'VERDICTS', 'FEWEST_SEEDS', 'COARSE', 'ASSUMED', 'AMENDED', 'SILENT', 'PAPERS', 'MAIN',
+           'OUTCOMES', 'Claim', 'parse_gate', 'read_claims', 'value_of', 'experiment_rows', 'seed_values',
+           'coding_share', 'gate_value', 'closed_gate', 'decide', 'family_of', 'holm', 'Judgement', 'coarse_interval',
+           'measure_claim', 'is_asked', 'judge', 'verdict_table', 'claim_table', 'count_verdicts', 'plot_verdicts',
+           'design_sentence', 'paper_findings', 'design_sentences', 'design_ranges', 'of_experiments', 'read_amended',
+           'amended_table', 'amended_sentence', 'shown_regime', 'regime_cell', 'findings_table', 'main_findings',
+           'counts_line', 'folded_findings']
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #59809843
 import csv, math, re, textwrap
@@ -161,6 +162,14 @@ def seed_values(claim:Claim,        # two sides and the measure
         return float(np.polyfit(np.log10(sizes), gains, 1)[0]) if np.isfinite(gains).all() else math.nan
     return {seed: slope(seed) for seed in seeds}
 
+# %% ../../nbs/70_report/16_verdicts.ipynb #c0d1n001
+def coding_share(row:Row # run in the ledger
+                )->float: # 0: no network coded its identities
+    "Images that the network which codes the identities saw, over those that the run itself saw"
+    coded = row.recipe.get('codes') not in (None, 'pixels', 'random', 'factors')
+    return CODER['epochs']*row.training['training_images']/row.training['images_seen'] if coded else 0.
+
+
 # %% ../../nbs/70_report/16_verdicts.ipynb #9a7en001
 def _gate_number(name, row):
     "What a gate looks at in one run; None where it is not written down"
@@ -168,8 +177,7 @@ def _gate_number(name, row):
     if name == 'pull': return float(np.mean([x for x in row.training.get('ratio', ()) if x is not None] or [0.]))
     if name == 'gap': return value_of(row, 'discrepancy.gap_scaled')
     if name == 'baseline': return value_of(row, 'tar@0.001')
-    coded = row.recipe.get('codes') not in (None, 'pixels', 'random', 'factors')
-    return CODER['epochs']*row.training['training_images']/row.training['images_seen'] if coded else 0.
+    return coding_share(row)
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #81e86b0c
 def gate_value(name:str,     # key of GATES
@@ -513,6 +521,48 @@ def of_experiments(*names:str,        # keys of EXPERIMENTS
     tables = {family_of(claim) for claim in claims if claim.experiment in names}
     families = [claim for claim in claims if family_of(claim) in tables]
     return [x for x in judge(families, REGIMES, ledger) if x.claim.experiment in names]
+
+# %% ../../nbs/70_report/16_verdicts.ipynb #amend001
+AMENDED = ('id', 'date', 'field', 'before')
+
+def read_amended(path:str|Path|None=None # CSV with AMENDED; None: data/claims_amended.csv of the checkout
+                )->list[dict]:           # one for each changed field, in the order of the file
+    "What claims said before they were amended; ValueError for a claim that there is not, or a field"
+    path, known = Path(path or project_root()/'data'/'claims_amended.csv'), {claim.id for claim in read_claims()}
+    with path.open(newline='', encoding='utf-8') as file: found = list(csv.DictReader(file))
+    for line in found:
+        if tuple(line) != AMENDED: raise ValueError(f'{path.name}: columns are {", ".join(map(str, line))}. '
+                                                    f'Needed: {", ".join(AMENDED)}')
+        one_of('id', line['id'], known)
+        one_of('field', line['field'], Claim.__dataclass_fields__)
+    return found
+
+
+# %% ../../nbs/70_report/16_verdicts.ipynb #amend003
+def amended_table(ledger:Ledger|None=None # None: that of the checkout
+                 ): # pandas.DataFrame: a row a claim and regime whose verdict was another one before
+    "What the amended claims would say as they stood before"
+    import pandas as pd
+    changes, claims = read_amended(), read_claims()
+    before = {line['id']: {} for line in changes}
+    for line in changes: before[line['id']][line['field']] = line['before']
+    tables = {family_of(claim) for claim in claims if claim.id in before}
+    mine = [claim for claim in claims if family_of(claim) in tables]
+    old = [replace(claim, **before.get(claim.id, {})) for claim in mine]
+    lines = [dict(claim=now.claim.statement, regime=now.regime, difference=now.difference, verdict=now.verdict,
+                  why=now.why, before=then.verdict) for now, then in zip(judge(mine, ledger=ledger), judge(old, ledger=ledger))
+             if now.claim.id in before and now.verdict != then.verdict]
+    return pd.DataFrame(lines, columns=['claim', 'regime', 'difference', 'verdict', 'why', 'before'])
+
+def amended_sentence(table # from `amended_table`
+                    )->str:
+    "How many claims were amended, and how many verdicts that changed"
+    amended = len({line['id'] for line in read_amended()})
+    before, now = (table[side].isin([SUPPORTS, OPPOSITE]) for side in ('before', 'verdict'))
+    return (f'{counted(amended, "claim")} of {len(read_claims())} were amended after some of their runs were there; '
+            f'{counted(len(table), "verdict")} would be another one as it stood before: {int((before & ~now).sum())} told '
+            f'a sign that is not told now, {int((now & ~before).sum())} tell one that was not.')
+
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #regsh0w2
 def shown_regime(judged:Sequence[Judgement] # claims of some experiments in all regimes
