@@ -573,40 +573,32 @@ def shown_regime(judged:Sequence[Judgement] # claims of some experiments in all 
 # %% ../../nbs/70_report/16_verdicts.ipynb #fbabfcd3
 SILENT = (UNTESTABLE, UNFINISHED) # nothing is said about the claim itself
 
-def regime_cell(judgements:Sequence[Judgement] # verdicts of one claim, or of several that a regime is silent about
-               )->str:                         # Markdown
-    "What a regime says"
-    said = [x for x in judgements if x.verdict not in SILENT]
-    if said: return f'**{said[0].verdict}** {said[0].difference}'.strip() + f'; {said[0].why}'*bool(said[0].why)
-    closed = sum(x.verdict == UNTESTABLE for x in judgements)
-    some = f' ({closed} of {len(judgements)})' if closed < len(judgements) else ''
-    return f'{UNTESTABLE}{some}' if closed else 'not measured'
+def regime_cell(x:Judgement|None=None # None: the regime has no such claim
+               )->str:                # Markdown
+    "What a regime says of a claim"
+    if x is None or x.verdict == UNFINISHED: return 'not measured'
+    if x.verdict == UNTESTABLE: return UNTESTABLE
+    return f'**{x.verdict}** {x.difference}'.strip() + f'; {x.why}'*bool(x.why)
+
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #11c86890
 PAPERS = dict(topofr='TopoFR', unpg='UNPG', gif='GIF', beyond='Beyond the papers')
 
-def _table_line(mine, regimes, alone):
-    "A line of `findings_table`: one claim, or all of a table that no regime speaks about"
-    first, ids = mine[0].claim, {x.claim.id for x in mine}
-    what = first.statement if alone or len(ids) == 1 else f'{len(ids)} claims that no regime could judge yet'
-    cells = [regime_cell([x for x in mine if x.regime == regime]) for regime in regimes]
-    return '| ' + ' | '.join([f'{PAPERS[first.paper]}, {first.place}', what, *cells, f'`{first.experiment}`']) + ' |'
-
 def findings_table(judgements:Sequence[Judgement]|None=None, # None: all claims in all regimes
                   )->str:                                    # Markdown
     "Every claim, what each regime says of it, and the experiment that trains it again"
-    found, groups = judge() if judgements is None else list(judgements), {}
+    found, claims = judge() if judgements is None else list(judgements), {}
     regimes = [regime for regime in REGIMES if any(x.regime == regime for x in found)]
-    judged = {x.claim.id for x in found if x.verdict not in SILENT}
-    for paper in PAPERS:
-        for x in found:
-            c = x.claim
-            alone = c.id in judged
-            group = alone, c.place, c.experiment, c.id if alone else paper
-            if c.paper == paper: groups.setdefault(group, []).append(x)
+    for x in found: claims.setdefault(x.claim.id, {})[x.regime] = x
+    def line(mine):
+        claim = next(iter(mine.values())).claim
+        cells = [regime_cell(mine.get(regime)) for regime in regimes]
+        return [f'{PAPERS[claim.paper]}, {claim.place}', claim.statement, *cells, f'`{claim.experiment}`']
+    by_paper = sorted(claims.values(), key=lambda mine: list(PAPERS).index(next(iter(mine.values())).claim.paper))
     head = ['paper', 'claim', *(f'`{regime}`' for regime in regimes), 'run again']
-    lines = [_table_line(mine, regimes, group[0]) for group, mine in groups.items()]
-    return '\n'.join(['| ' + ' | '.join(head) + ' |', '|---'*len(head) + '|', *lines])
+    rows = ['| ' + ' | '.join(cells) + ' |' for cells in (head, *map(line, by_paper))]
+    return '\n'.join([rows[0], '|---'*len(head) + '|', *rows[1:]])
+
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #8f75084a
 MAIN = ('t3-all-3', 't3-all-accuracy', 't3-p-r-3', 't2-arcface-3', 't4-arcface',
