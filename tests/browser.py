@@ -145,12 +145,17 @@ def browser(width=1280, height=900, dark=False):
         finally: chrome.close()
 
 
+ready = """() => {
+    const context = window.jupyterapp?.shell.currentWidget?.sessionContext;
+    return context?.isReady && context.session?.kernel?.connectionStatus === 'connected' && context.session.kernel.status === 'idle';
+}"""
+
+
 def open_notebook(page, address, token, path, seconds=120):
     "Open a notebook and wait for its kernel"
     page.goto(f"{address}/lab/tree/{path}?token={token}&reset", timeout=seconds*1000)
     page.wait_for_selector(".jp-Notebook", timeout=seconds*1000)
-    idle = "() => document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'"
-    page.wait_for_function(idle, timeout=seconds*1000)
+    page.wait_for_function(ready, timeout=seconds*1000)
 
 
 ended = """() => {
