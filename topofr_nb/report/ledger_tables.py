@@ -202,7 +202,8 @@ def rates_over_far(name:str,                # key of EXPERIMENTS
         if row is None or row.histograms is None: continue
         people = ledger.histograms(row).people
         once = np.ones((1, len(people)))
-        lines += [dict(variant=variant, seed=seed, far=far, tar=float(tar_at(people, once, far)[0])) for far in OVER_FAR]
+        curve = [float(tar_at(people, once, far)[0]) for far in OVER_FAR]
+        lines += [dict(variant=variant, seed=seed, far=far, tar=tar) for far, tar in zip(OVER_FAR, curve)]
     found = pd.DataFrame(lines, columns=['variant', 'seed', 'far', 'tar'])
     plain = found[found.variant == base][['seed', 'far', 'tar']].rename(columns=dict(tar='plain'))
     both = found.merge(plain, how='left', on=['seed', 'far'])
@@ -220,7 +221,8 @@ def plot_over_far(curves,     # from `rates_over_far`
     for name, colour in zip(names, COLOURS):
         table = curves[curves.variant == name].pivot(index='far', columns='seed', values='gain')
         ax.plot(table.index, table, color=colour, lw=0.6, alpha=0.5)
-        ax.plot(table.index, table.mean(axis=1), color=colour, lw=2, label=f'{name} ({counted(table.shape[1], "seed")})')
+        label = f'{name} ({counted(table.shape[1], "seed")})'
+        ax.plot(table.index, table.mean(axis=1), color=colour, lw=2, label=label)
     ax.set(xscale='log', xlabel='FAR', ylabel=f'TAR, points over {base}')
     if names: ax.legend(fontsize=8)
     return fig

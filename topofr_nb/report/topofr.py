@@ -247,7 +247,8 @@ def pull_findings(judged:Sequence[Judgement]|None=None, # claims of the grid `pu
     table = pull_table(judged)
     above = (f'Against ArcFace with the same {counted(judged[0].seeds, "seed")}, with 95 % intervals. The structure is '
              'the discrepancy of unseen faces, lower is nearer to their pixels:')
-    shown = table.assign(structure=table.structure.where(~table.moves, table.structure + ', moves')).drop(columns='moves')
+    told = table.structure.where(~table.moves, table.structure + ', moves')
+    shown = table.assign(structure=told).drop(columns='moves')
     shown.index = [f'{pull:g}' for pull in shown.index]
     chosen = chosen_pull(table)
     said = ('No pull moves the structure and is shown to cost nothing that matters, so the default of `topofr` keeps '

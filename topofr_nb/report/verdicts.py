@@ -549,19 +549,23 @@ def amended_table(ledger:Ledger|None=None # None: that of the checkout
     tables = {family_of(claim) for claim in claims if claim.id in before}
     mine = [claim for claim in claims if family_of(claim) in tables]
     old = [replace(claim, **before.get(claim.id, {})) for claim in mine]
+    both = zip(judge(mine, ledger=ledger), judge(old, ledger=ledger))
     lines = [dict(claim=now.claim.statement, regime=now.regime, difference=now.difference, verdict=now.verdict,
-                  why=now.why, before=then.verdict) for now, then in zip(judge(mine, ledger=ledger), judge(old, ledger=ledger))
+                  why=now.why, before=then.verdict) for now, then in both
              if now.claim.id in before and now.verdict != then.verdict]
     return pd.DataFrame(lines, columns=['claim', 'regime', 'difference', 'verdict', 'why', 'before'])
 
+
+# %% ../../nbs/70_report/16_verdicts.ipynb #amend005
 def amended_sentence(table # from `amended_table`
                     )->str:
     "How many claims were amended, and how many verdicts that changed"
     amended = len({line['id'] for line in read_amended()})
     before, now = (table[side].isin([SUPPORTS, OPPOSITE]) for side in ('before', 'verdict'))
+    gone, new = int((before & ~now).sum()), int((now & ~before).sum())
     return (f'{counted(amended, "claim")} of {len(read_claims())} were amended after some of their runs were there; '
-            f'{counted(len(table), "verdict")} would be another one as it stood before: {int((before & ~now).sum())} told '
-            f'a sign that is not told now, {int((now & ~before).sum())} tell one that was not.')
+            f'{counted(len(table), "verdict")} would be another one as it stood before: {gone} told a sign that is not '
+            f'told now, {new} tell one that was not.')
 
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #regsh0w2
