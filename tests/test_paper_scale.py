@@ -43,7 +43,7 @@ def small_files(tmp_path_factory): return write_faces(tmp_path_factory.mktemp("p
 def tables():
     "Table or figure -> (fields that its rows share at scale `paper`, row -> its own fields)"
     from topofr_nb.report import gif, unpg
-    from topofr_nb.report.experiments import GIF_PARTS
+    from topofr_nb.report.experiments import GIF_PARTS, PAIRS
     from topofr_nb.report.topofr import topofr_base
     from topofr_nb.report.topofr_tables import PAPER_TABLES, PARTS
     asked = dict(scale="paper", data="faces", pairs="pairs.bin", out_dir=None)
@@ -53,6 +53,8 @@ def tables():
     for name, rows in dict(public=unpg.public_variants("paper"), kface=unpg.kface_variants(), casia=unpg.casia_variants("paper")).items():
         found[f"unpg {name}"] = unpg.PAPER[name][0], rows
     found["unpg ablation"] = unpg.PAPER["public"][0], unpg.ablation_variants("paper") | unpg.whisker_variants()
+    found["unpg pairs"] = unpg.PAPER["public"][0], PAIRS
+    found["unpg sensitivity"] = unpg.PAPER["public"][0], unpg.batch_variants()
     found["unpg wdfs"] = unpg.PAPER["public"][0], unpg.wdfs_variants(11_000)
     found["gif parts"] = gif.PAPER[0], GIF_PARTS
     for name, (fields, _) in gif.PAPERS.items(): found[f"gif {name}"] = fields, gif.RIVALS
@@ -68,7 +70,7 @@ def shrunk(fields):
 
 
 names = [*(f"topofr table{i}" for i in range(1, 10)), "topofr figure4", "topofr figure6", "topofr figure8", "unpg public",
-         "unpg kface", "unpg casia", "unpg ablation", "unpg wdfs", "gif parts", "gif r100", "gif vit_b"]
+         "unpg kface", "unpg casia", "unpg ablation", "unpg pairs", "unpg sensitivity", "unpg wdfs", "gif parts", "gif r100", "gif vit_b"]
 networks = ["mbf", "r100", "r200", "r34", "r50", "vit_b"]
 stepped = set()  # rows as JSON: tables share some
 
@@ -87,6 +89,7 @@ def test_rows_as_published(name):
     resolved = [resolve(make_recipe(**base | fields), torch.device("cpu"))[0] for fields in rows.values()]
     assert {recipe.backbone for recipe in resolved} == {base["backbone"]}
     if name == "topofr table7": assert {recipe.train_gamma for recipe in resolved} == {True}  # no miner wins by the norm
+    if name == "unpg sensitivity": assert {recipe.batch_size for recipe in resolved} == {256, 512, 1024}
     if name == "topofr table9": assert [recipe.batch_size for recipe in resolved] == [512, 1024, 2048]
 
 

@@ -51,7 +51,11 @@ def prepare_grid(name:str,                   # key of EXPERIMENTS
                  **place,                    # cache, ...
                 )->str:
     "Train what the scale asks for; what was done, in a sentence"
-    one_of('scale', scale, ('stored', 'smoke', 'laptop'))
+    scales = 'stored', 'smoke', 'laptop'
+    if scale == 'paper':
+        raise ValueError(f"the grid {name} has no scale 'paper': the papers have no such experiment. "
+                         f'Valid: {", ".join(scales)}')
+    one_of('scale', scale, scales)
     experiment, place = find_experiment(name, 'quick'), dict(out_dir=out_dir, **place)
     limit = math.inf if seconds is None else seconds
     if scale == 'smoke':
