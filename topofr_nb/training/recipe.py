@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['PLACE', 'BLOCKS', 'BOTH', 'CHOICES', 'RANGES', 'MILESTONES', 'UNSHARDED', 'CPU_TRAIN_SECONDS', 'CPU_EVAL_SECONDS',
-           'PAPER_BATCH', 'GIF_MARGIN', 'PIECES', 'PATHS', 'ADDED', 'SWITCHES', 'DataFields', 'MethodFields',
-           'PieceFields', 'CodeFields', 'TrainingFields', 'ScoringFields', 'PlaceFields', 'checked_value', 'kinds_of',
-           'check_fields', 'check_combination', 'read_milestones', 'check_training', 'Recipe', 'make_checked',
-           'make_recipe', 'method_defaults', 'piece_defaults', 'schedule_defaults', 'size_defaults', 'half_precision',
-           'has_half_precision', 'warn_of_emulation', 'resolve', 'recipe_json', 'depends_on_processes', 'run_id']
+           'PAPER_BATCH', 'GIF_MARGIN', 'DEFAULT_PULL', 'PIECES', 'PATHS', 'ADDED', 'SWITCHES', 'DataFields',
+           'MethodFields', 'PieceFields', 'CodeFields', 'TrainingFields', 'ScoringFields', 'PlaceFields',
+           'checked_value', 'kinds_of', 'check_fields', 'check_combination', 'read_milestones', 'check_training',
+           'Recipe', 'make_checked', 'make_recipe', 'follows_pull', 'method_defaults', 'piece_defaults',
+           'schedule_defaults', 'size_defaults', 'half_precision', 'has_half_precision', 'warn_of_emulation', 'resolve',
+           'recipe_json', 'depends_on_processes', 'run_id']
 
 # %% ../../nbs/60_training/10_recipe.ipynb #4ed8f74a
 import dataclasses, hashlib, json, math, os, warnings
@@ -359,6 +360,16 @@ def _codes():
     if weights: return f'clip:{weights}', 'TOPOFR_CLIP_WEIGHTS names weights'
     return 'pixels', 'TOPOFR_CLIP_WEIGHTS names no CLIP weights'
 
+# %% ../../nbs/60_training/10_recipe.ipynb #pu11d001
+DEFAULT_PULL = 0.1 # of methods that align
+
+def follows_pull(recipe:Recipe # open or resolved; `method`, `rule`, `alpha` and `pull` count
+                )->bool:
+    "Whether the alignment's weight follows a pull, a given one or the default"
+    if recipe.pull is not None: return True
+    return METHODS[recipe.method].align and recipe.rule != 'released' and recipe.alpha is None
+
+
 # %% ../../nbs/60_training/10_recipe.ipynb #0ae59935
 def method_defaults(recipe:Recipe, # open or resolved; method and backbone count
                    )->dict:        # field -> (value, reason)
@@ -370,7 +381,8 @@ def method_defaults(recipe:Recipe, # open or resolved; method and backbone count
     why_together = 'losses of pairs need them (Hermans et al. 2017)' if together > 1 else 'papers'
     out = dict(margin_ramp=_own_or(recipe, 'margin_ramp', 0., 'papers'),
                images_per_identity=(together, why_together))
-    if recipe.pull is None: out['alpha'] = alpha, 'TopoFR: 0.1 for R50, 0.05 for R100 and R200'
+    if follows_pull(recipe): out['pull'] = DEFAULT_PULL, 'measured (How hard does the alignment pull)'
+    else: out['alpha'] = alpha, 'TopoFR: 0.1 for R50, 0.05 for R100 and R200'
     if method.head == 'gif': return out | dict(margin=(GIF_MARGIN, 'measured for tokens'), codes=_codes())
     margin = _own_or(recipe, 'margin', usual, 'papers') if usual else (usual, 'papers')
     return out | dict(scale=_own_or(recipe, 'scale', 64., 'papers'), margin=margin)
@@ -387,7 +399,8 @@ def piece_defaults(recipe:Recipe, # open or resolved; `rule`, `method` and `back
     "Open pieces, by the recipe's rule"
     released = recipe.rule == 'released'
     out = {field: (values[released], f'rule = "{recipe.rule}"') for field, values in PIECES.items()}
-    if not released: out['isa_normalise'] = out['isa_normalise'][0], 'measured (The scale of the alignment loss)'
+    if follows_pull(recipe): out['isa_normalise'] = 'fitted', 'measured (How hard does the alignment pull)'
+    elif not released: out['isa_normalise'] = 'mean', 'measured (The scale of the alignment loss)'
     if released and batch > PAPER_BATCH and batch % PAPER_BATCH == 0:
         out['structure_batch'] = PAPER_BATCH, 'rule = "released": each GPU by itself'
     if released: out['train_gamma'] = True, 'rule = "released"'
