@@ -253,7 +253,7 @@ def pull_findings(judged:Sequence[Judgement]|None=None, # claims of the grid `pu
     chosen = chosen_pull(table)
     said = ('No pull moves the structure and is shown to cost nothing that matters, so the default of `topofr` keeps '
             'the weight of the paper.' if chosen is None else
-            f'The hardest pull that moves the structure and costs nothing that matters is {chosen:g}: the rule for the '
-            'default of `topofr`.')
+            f'The hardest pull that moves the structure and costs nothing that matters is {chosen:g}: by the '
+            'rule it is the default of `topofr`.')
     return '\n\n'.join((above, markdown_table(shown.rename_axis(index='pull')), said))
 
