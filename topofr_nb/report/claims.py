@@ -132,7 +132,9 @@ NAMES |= {'discrepancy.gap_scaled': 'normalised discrepancy, unseen less trainin
           'discrepancy.unseen_bottleneck': 'bottleneck distance of unseen people',
           'sds.degraded_minus_clean': 'structure damage score, degraded less clean images',
           'sds.wrong_minus_clean': 'structure damage score, mislabelled less clean images',
-          'centres.minority_cosine': 'cosine between the centres of people with few images'}
+          'centres.minority_cosine': 'cosine between the centres of people with few images',
+          'gaps.unseen_scaled': 'normalised discrepancy of unseen people at the end',
+          'gaps.h0_gap': 'H0 gap', 'gaps.fit_gap': 'TAR of training above unseen people'}
 _GROUPS = dict(african='African', caucasian='Caucasian', south_asian='South Asian', east_asian='East Asian',
                children='children', mask='masks', mr_all='MR-All')
 NAMES |= _GROUPS | {f'mfr_{name}': f'MFR, {text}' for name, text in _GROUPS.items()}

@@ -218,7 +218,7 @@ def rates_over_far(name:str,                # key of EXPERIMENTS
 def plot_over_far(curves,     # from `rates_over_far`
                   base:str='ArcFace', # variant that gains are counted from
                  ):           # a matplotlib figure
-    "What each variant gains over the FAR: thin lines are seeds, thick ones means"
+    "What each variant gains over the FAR, linear up to a point, then logarithmic; thin lines are seeds"
     fig, ax = subplots(height=3.2)
     ax.axhline(0, color='grey', lw=0.8)
     names = [name for name in dict.fromkeys(curves.variant) if name != base]
@@ -227,6 +227,8 @@ def plot_over_far(curves,     # from `rates_over_far`
         ax.plot(table.index, table, color=colour, lw=0.6, alpha=0.5)
         label = f'{name} ({counted(table.shape[1], "seed")})'
         ax.plot(table.index, table.mean(axis=1), color=colour, lw=2, label=label)
+    ax.set_yscale('symlog', linthresh=1)
+    ax.yaxis.set_major_formatter('{x:g}')
     ax.set(xscale='log', xlabel='FAR', ylabel=f'TAR, points over {base}')
     if names: ax.legend(fontsize=8)
     return fig
