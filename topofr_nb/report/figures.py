@@ -19,13 +19,13 @@ from ..figures import COLOURS, label_lines, show_rows, subplots
 
 # %% ../../nbs/70_report/30_figures.ipynb #97e34ce7
 CURVES = dict(loss='loss', loss_cls='L_cls', loss_sa='L_sa', ratio='pull: |alpha grad L_sa| / |grad L_cls|',
-              discrepancy='discrepancy', sds='mean SDS', lr='learning rate')
+              alpha='alpha, weight of L_sa', discrepancy='discrepancy', sds='mean SDS', lr='learning rate')
 
 def curve(metrics:list[dict], # `Run.metrics`
           key:str,            # a measure, such as "loss"
          )->tuple:            # steps; values
-    "The steps at which a measure was logged, and its values"
-    points = [(row['step'], row[key]) for row in metrics if row.get(key) is not None]
+    "The steps at which a measure was logged, and its values to four digits"
+    points = [(row['step'], float(f'{row[key]:.4g}')) for row in metrics if row.get(key) is not None]
     return tuple(map(list, zip(*points))) if points else ([], [])
 
 # %% ../../nbs/70_report/30_figures.ipynb #9d8a352a
@@ -50,8 +50,7 @@ def training_curves(metrics:list[dict] # `Run.metrics`
     fig = make_subplots(math.ceil(len(CURVES)/columns), columns, subplot_titles=titles)
     for i, (key, title) in enumerate(CURVES.items()):
         x, y = curve(metrics, key)
-        short = [float(f'{value:.4g}') for value in y]
-        fig.add_scatter(x=x, y=short, name=title, row=i//columns + 1, col=i % columns + 1, showlegend=False)
+        fig.add_scatter(x=x, y=y, name=title, row=i//columns + 1, col=i % columns + 1, showlegend=False)
     fig.update_annotations(font_size=11)
     looks = dict(template='plotly_white', colorway=COLOURS, font_size=11)
     return fig.update_layout(height=440, margin=dict(l=40, r=10, t=40, b=30), **looks)
