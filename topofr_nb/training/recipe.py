@@ -55,8 +55,8 @@ class MethodFields:
     "Which losses, and the numbers in them"
     method: str = 'topofr'            # key of METHODS
     rule: str = 'paper'               # fields of the next block that are open: as in the "paper" or "released" code
-    alpha: float|None = None          # weight of the alignment loss; paper: 0.1 (R50), 0.05 (R100, R200); None: by the pull
-    pull: float|None = None           # alignment's share of the gradient: alpha follows it in each step; None: 0.1, or none beside an alpha
+    alpha: float|None = None          # weight of the alignment; paper: 0.1 (R50), 0.05 (R100, R200); None: by the pull
+    pull: float|None = None           # alignment's share of the gradient; None: 0.1, or none beside an alpha
     xi: float = 0.2                   # probability that a sample is perturbed
     power: float = 1.0                # lambda of the structure damage score
     whisker: float = 1.5              # r of UNPG's filter; paper: 1.5 (MS1MV2), 1.0 (K-FACE); 1e9 keeps every pair
