@@ -122,7 +122,7 @@ def head_table(times # seconds of a step and of its head, from `time_steps`
 def charged_seconds(regime:str='laptop',     # "quick", "laptop" or "real"
                     ledger:Ledger|None=None, # None: that of the checkout
                    ): # pandas.DataFrame: variant, seeds, s of a run, s of its coder, s together (means over seeds)
-    "Seconds of training, with those of the network that coded the identities"
+    "Seconds of training, with those of the network that coded the identities; of sizes whose full softmax was trained"
     rows, lines = experiment_rows('gif', regime, ledger), []
     for (variant, seed), row in rows.items():
         plain = rows.get((f'full softmax, m = {variant.split(", m = ")[-1]}', seed))

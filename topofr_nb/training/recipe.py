@@ -399,7 +399,8 @@ def piece_defaults(recipe:Recipe, # open or resolved; `rule`, `method` and `back
     "Open pieces, by the recipe's rule"
     released = recipe.rule == 'released'
     out = {field: (values[released], f'rule = "{recipe.rule}"') for field, values in PIECES.items()}
-    if follows_pull(recipe): out['isa_normalise'] = 'fitted', 'measured (How hard does the alignment pull)'
+    if not released and follows_pull(recipe):
+        out['isa_normalise'] = 'fitted', 'measured (How hard does the alignment pull)'
     elif not released: out['isa_normalise'] = 'mean', 'measured (The scale of the alignment loss)'
     if released and batch > PAPER_BATCH and batch % PAPER_BATCH == 0:
         out['structure_batch'] = PAPER_BATCH, 'rule = "released": each GPU by itself'
