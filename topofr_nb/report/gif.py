@@ -30,16 +30,16 @@ RIVALS = {'GIF': dict(method='gif'), 'Partial FC 0.3': dict(method='arcface', sa
           'full softmax': dict(method='arcface')}
 PAPER = (dict(backbone='r100', batch_size=1024, epochs=20, lr=0.1, lr_decay='cosine', weight_decay=5e-4, workers=8),
          'WebFace4M, 12M or 42M in the paper')
-TWINS = dict(smoke=dict(syn_ijbb=10, syn_ijbc=12), laptop=dict(syn_ijbb=230, syn_ijbc=230))
+TWINS = dict(smoke=dict(syn_ijbb=10, syn_ijbc=12), quick=dict(syn_ijbb=230, syn_ijbc=230))
 _SMALL = ('lfw', 'cfp_fp', 'cplfw', 'agedb', 'calfw')
-SMALL_TWINS = {scale: {f'syn_{name}': size for name in _SMALL} for scale, size in (('smoke', 40), ('laptop', None))}
+SMALL_TWINS = {scale: {f'syn_{name}': size for name in _SMALL} for scale, size in (('smoke', 40), ('quick', None))}
 
 # %% ../../nbs/70_report/65_gif.ipynb #52320031
 TRANSFORMER = (dict(backbone='vit_b', optimizer='adamw', batch_size=1024, epochs=40, lr=1e-4, lr_decay='cosine',
                     weight_decay=0.1, workers=8), PAPER[1])
 PAPERS = dict(r100=PAPER, vit_b=TRANSFORMER) # backbone -> fields at scale "paper", and the data
 _VIT_T = dict(backbone='vit_t', optimizer='adamw', lr=1e-4, lr_decay='cosine', weight_decay=0.1)
-SMALL = dict(r100={}, vit_b=dict(smoke=_VIT_T, laptop=_VIT_T)) # backbone -> scale -> fields
+SMALL = dict(r100={}, vit_b=dict(smoke=_VIT_T, quick=_VIT_T)) # backbone -> scale -> fields
 
 # %% ../../nbs/70_report/65_gif.ipynb #f88e078f
 def run_recipe(run:str,                    # name of a run's folder

@@ -44,28 +44,29 @@ def shrink(experiment:Experiment # grid of any size
 
 # %% ../../nbs/70_report/48_ledger_tables.ipynb #ca40af07
 def prepare_grid(name:str,                   # key of EXPERIMENTS
-                 scale:str,                  # "stored", "smoke" or "laptop"
+                 scale:str,                  # "stored", "smoke", "quick" or "laptop"
                  out_dir:str|Path|None=None, # folder of the runs; None: runs/ of the checkout
                  seconds:float|None=None,    # time after which no new run starts; None: no limit
                  told:Callable=print,        # takes a sentence about each run
                  **place,                    # cache, ...
                 )->str:
     "Train what the scale asks for; what was done, in a sentence"
-    scales = 'stored', 'smoke', 'laptop'
+    scales = 'stored', 'smoke', 'quick', 'laptop'
     if scale == 'paper':
         raise ValueError(f"the grid {name} has no scale 'paper': the papers have no such experiment. "
                          f'Valid: {", ".join(scales)}')
     one_of('scale', scale, scales)
-    experiment, place = find_experiment(name, 'quick'), dict(out_dir=out_dir, **place)
+    regime = 'laptop' if scale == 'laptop' else 'quick'
+    experiment, place = find_experiment(name, regime), dict(out_dir=out_dir, **place)
     limit = math.inf if seconds is None else seconds
     if scale == 'smoke':
         small = shrink(experiment)
         found = run_experiment(small, Ledger(runs_folder(out_dir)/'smoke-ledger'), limit, told, **place)
         done = int(found.id.notna().sum()) if 'id' in found else 0
         return f'{done} of {counted(len(found), "variant")} took two steps; what is drawn below is from the ledger.'
-    if scale == 'laptop': run_experiment(experiment, None, limit, told, **place)
+    if scale == regime: run_experiment(experiment, None, limit, told, **place)
     empty, total = len(missing_cells(experiment)), len(experiment.cells())
-    return f'Regime quick: {total - empty} of {counted(total, "run")} are in the ledger, {empty} are empty cells.'
+    return f'Regime {regime}: {total - empty} of {counted(total, "run")} are in the ledger, {empty} are empty cells.'
 
 # %% ../../nbs/70_report/48_ledger_tables.ipynb #5prdtxt1
 def spread_text(values:Sequence[float] # one a seed; NaN where it was not measured

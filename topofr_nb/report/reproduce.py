@@ -24,7 +24,7 @@ from .experiments import EXPERIMENTS, find_experiment, missing_cells, run_experi
 from .ledger import Ledger
 
 # %% ../../nbs/70_report/47_reproduce.ipynb #88dce5ed
-SCALES = dict(smoke='smoke', quick='laptop', laptop='stored') # asked for -> the notebooks' parameter
+SCALES = dict(smoke='smoke', quick='quick', laptop='stored') # asked for -> the notebooks' parameter
 CELL_SECONDS = dict(smoke=300, quick=None, laptop=600)        # of one cell; None: no limit
 
 def sums_up(name:Path # relative to nbs/80_reproduce

@@ -31,26 +31,26 @@ from ..training.recipe import make_recipe
 # %% ../../nbs/70_report/20_tables.ipynb #4b44713c
 SCALES = dict(
     smoke=dict(image_size=48, embedding_size=64, identities=16, shots=8, batch_size=32, max_steps=6, eval_pairs=60),
-    laptop=dict(image_size=48, embedding_size=128, identities=600, shots=12, batch_size=128, max_steps=200,
+    quick=dict(image_size=48, embedding_size=128, identities=600, shots=12, batch_size=128, max_steps=200,
                 eval_pairs=2000))
-SEEDS = dict(smoke=[0], laptop=[0, 1, 2], paper=[0])
+SEEDS = dict(smoke=[0], quick=[0, 1, 2], paper=[0])
 
-def trained_scale(scale:str # "stored", "smoke", "laptop" or "paper"
+def trained_scale(scale:str # "stored", "smoke", "quick" or "paper"
                  )->str:    # without "stored"
-    "The scale whose runs are looked at: stored rows are those of `laptop`"
-    one_of('scale', scale, ('stored', 'smoke', 'laptop', 'paper'))
-    return 'laptop' if scale == 'stored' else scale
+    "The scale whose runs are looked at: stored rows are those of `quick`"
+    one_of('scale', scale, ('stored', 'smoke', 'quick', 'paper'))
+    return 'quick' if scale == 'stored' else scale
 
 # %% ../../nbs/70_report/20_tables.ipynb #b1dfe1f8
-def scale_text(scale:str,       # "stored", "smoke", "laptop" or "paper"
-               grid:bool=False, # whether the rows of "stored" and "laptop" are those of a grid's quick regime
+def scale_text(scale:str,       # "stored", "smoke", "quick" or "paper"
+               grid:bool=False, # whether the rows of "stored" and "quick" are those of a grid's quick regime
               )->str:
     "A scale as the titles of figures name it; rows of the ledger by their regime"
-    if grid and trained_scale(scale) == 'laptop': return 'regime quick'
+    if grid and trained_scale(scale) == 'quick': return 'regime quick'
     return f'scale {trained_scale(scale)}' + (', stored rows' if scale == 'stored' else '')
 
 # %% ../../nbs/70_report/20_tables.ipynb #ccd1387a
-def make_base(scale:str,             # "stored", "smoke", "laptop" or "paper"
+def make_base(scale:str,             # "stored", "smoke", "quick" or "paper"
               data:str='synthetic',  # or training faces in any form that `open_faces` recognises
               out_dir:str|Path|None=None, # folder of the runs; None: runs/ of the checkout
               paper:tuple=({}, ''),  # recipe fields at scale "paper", and the data that they are for
@@ -68,7 +68,7 @@ def make_base(scale:str,             # "stored", "smoke", "laptop" or "paper"
     return fields | dict(data=data, out_dir=out_dir)
 
 # %% ../../nbs/70_report/20_tables.ipynb #d6ada493
-def untestable(scale:str # "stored", "smoke", "laptop" or "paper"
+def untestable(scale:str # "stored", "smoke", "quick" or "paper"
               )->str:    # a reason; empty: the scale can test claims
     "Why no claim can be tested at this scale"
     return 'a few steps train nothing' if trained_scale(scale) == 'smoke' else ''
@@ -143,7 +143,7 @@ def run_table(variants:dict,            # name -> recipe fields that make this v
 
 # %% ../../nbs/70_report/20_tables.ipynb #72be3a8d
 def results_file(name:str,           # paper and table, such as "unpg_public"
-                 scale:str='laptop', # "stored", "smoke", "laptop" or "paper"; "stored" is the file of "laptop"
+                 scale:str='quick', # "stored", "smoke", "quick" or "paper"; "stored" is the file of "quick"
                  folder:str|Path|None=None, # of the rows; None: data/results of the checkout
                 )->Path:
     "Where the rows of a table are stored; those of the checkout where a folder has none to show at scale stored"
@@ -171,7 +171,7 @@ def save_results(frame,         # pandas.DataFrame, without its index
 # %% ../../nbs/70_report/20_tables.ipynb #97dd9641
 def store(found,                     # a frame with columns variant and seed
           name:str,                  # paper and table, such as "unpg_public"
-          scale:str,                 # "stored", "smoke", "laptop" or "paper"; nothing is written at the first two
+          scale:str,                 # "stored", "smoke", "quick" or "paper"; nothing is written at the first two
           variants:dict|None=None,   # name -> recipe fields
           base:dict|None=None,       # recipe fields that all share
           folder:str|Path|None=None, # of the rows; None: data/results of the checkout
@@ -192,12 +192,12 @@ def read_stored(name:str,            # paper and table, such as "unpg_public"
                 folder:str|Path|None=None, # of the rows; None: data/results of the checkout
                 told:Callable=print, # takes a sentence about where the rows come from, if a folder was named
                ):                    # pandas.DataFrame
-    "The rows that the last `laptop` run of a table left"
+    "The rows that the last `quick` run of a table left"
     path = results_file(name, 'stored', folder)
     if not path.exists():
-        stored = sorted(path.parent.glob(f'{name[:5]}*_laptop.csv'))
-        like = [other.stem.removesuffix('_laptop') for other in stored]
-        raise FileNotFoundError(f'nothing was measured for {name}: run this notebook once with scale = "laptop", '
+        stored = sorted(path.parent.glob(f'{name[:5]}*_quick.csv'))
+        like = [other.stem.removesuffix('_quick') for other in stored]
+        raise FileNotFoundError(f'nothing was measured for {name}: run this notebook once with scale = "quick", '
                                 f'which stores {path.name}. Valid at "stored": the choices behind '
                                 f'{", ".join(like) or "none"}')
     found = pd.read_csv(path)
@@ -239,9 +239,9 @@ def unfinished_sentence(runs,              # a row per variant and seed
 
 # %% ../../nbs/70_report/20_tables.ipynb #b49b45bd
 def where_sentence(found,        # from `run_grid` or `run_table`
-                   scale:str,    # "stored", "smoke", "laptop" or "paper"
+                   scale:str,    # "stored", "smoke", "quick" or "paper"
                    label:str='', # what was trained, where `found` has no column scale
-                   grid:bool=False, # whether the rows of "stored" and "laptop" are those of a grid's quick regime
+                   grid:bool=False, # whether the rows of "stored" and "quick" are those of a grid's quick regime
                   )->str:
     "What was run, and where"
     rows = [text.rsplit(', seed', 1)[0] for text in found.get('scale', []) if isinstance(text, str)]
@@ -353,14 +353,14 @@ class Table:
     "A table of runs: what is varied, what all rows share, and what they are scored on"
     name: str                      # paper and table, such as "unpg_public"
     variants: dict                 # name of a row -> recipe fields
-    scale: str = 'stored'          # "stored", "smoke", "laptop" or "paper"
+    scale: str = 'stored'          # "stored", "smoke", "quick" or "paper"
     base: dict|None = None         # recipe fields that all rows share; None: those of the scale
     twins: dict = field(default_factory=dict) # built-in twin -> size, None for the default
     seeds: list|None = None        # None: those of the scale
     protocols: dict|None = None    # name -> folder or .bin of your own, instead of the twins
     seconds: float|None = None     # time after which no new run starts; 0 only reads finished ones
     results: str|None = None       # folder of the stored rows; None: data/results of the checkout
-    grid: str|None = None          # key of EXPERIMENTS, whose quick rows are those of "stored" and "laptop"
+    grid: str|None = None          # key of EXPERIMENTS, whose quick rows are those of "stored" and "quick"
 
     def __post_init__(self):
         if not self.variants:
@@ -369,7 +369,7 @@ class Table:
 
     def rows(self): # pandas.DataFrame: a row per variant and seed, rates 0..1
         "Stored rows, or trained and scored ones, which are then stored"
-        if self.grid and trained_scale(self.scale) == 'laptop':
+        if self.grid and trained_scale(self.scale) == 'quick':
             return grid_rows(self.grid, self.seeds, 0 if self.scale == 'stored' else self.seconds,
                              (self.base or {}).get('out_dir'))
         base = make_base(self.scale) if self.base is None else self.base
@@ -403,16 +403,16 @@ def reproduce(name:str,        # paper and table, such as "unpg_public"
               variants:dict,   # name of a row -> recipe fields
               given:dict,      # the notebook's parameters, as `check_parameters` returns them
               paper:tuple=({}, ''), # recipe fields at scale "paper", and the data that they are for
-              twins:dict|None=None, # scale -> {built-in twin: size}; "paper" takes those of "laptop" where it has none
+              twins:dict|None=None, # scale -> {built-in twin: size}; "paper" takes those of "quick" where it has none
               small:dict|None=None, # fields of this table at the small scales: scale -> fields
-              grid:str|None=None, # key of EXPERIMENTS, where the ledger holds the rows of "stored" and "laptop"
+              grid:str|None=None, # key of EXPERIMENTS, where the ledger holds the rows of "stored" and "quick"
              )->Table:
     "The table that a notebook's parameters ask for"
     scale, protocols = given['scale'], given.get('protocols')
     needed = dict(protocols=(protocols, 'a dict such as {"ijbc": "folder", "lfw": "lfw.bin"}'))
     base = make_base(scale, given['data'], given['out_dir'], paper, needed, small) | own_fields(given)
     kinds = twins or {}
-    sizes = kinds.get(trained_scale(scale), kinds.get('laptop', {}))
+    sizes = kinds.get(trained_scale(scale), kinds.get('quick', {}))
     return Table(name, variants, scale, base, sizes, given['seeds'], protocols, given['seconds'],
                  own_results(given), grid)
 

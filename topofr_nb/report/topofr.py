@@ -36,8 +36,8 @@ from ..training.steps import build_model
 
 # %% ../../nbs/70_report/50_topofr.ipynb #579e4869
 SMALL = dict(smoke=dict(max_steps=8, eval_pairs=100),
-             laptop=dict(embedding_size=512, identities=200, shots=16, batch_size=64, eval_pairs=1000))
-SEEDS = dict(smoke=[0], laptop=[0, 1, 2, 3, 4], paper=[0])
+             quick=dict(embedding_size=512, identities=200, shots=16, batch_size=64, eval_pairs=1000))
+SEEDS = dict(smoke=[0], quick=[0, 1, 2, 3, 4], paper=[0])
 
 def topofr_base(given:dict,        # scale, data, pairs and out_dir: the notebook's parameters
                 backbone:str='r50', # network at scale "paper"
@@ -52,11 +52,11 @@ def topofr_base(given:dict,        # scale, data, pairs and out_dir: the noteboo
     return base | dict(pairs=given['pairs']) | own_fields(given)
 
 # %% ../../nbs/70_report/50_topofr.ipynb #6e4d571f
-def alignment_weight(scale:str,         # "stored", "smoke", "laptop" or "paper"
+def alignment_weight(scale:str,         # "stored", "smoke", "quick" or "paper"
                      alpha:float|None=None, # a weight of your own
                     )->dict:            # recipe fields
-    "The weight of the alignment: yours, otherwise 10 at `laptop` and the recipe's at the other scales"
-    weight = 10. if alpha is None and trained_scale(scale) == 'laptop' else alpha
+    "The weight of the alignment: yours, otherwise 10 at `quick` and the recipe's at the other scales"
+    weight = 10. if alpha is None and trained_scale(scale) == 'quick' else alpha
     return {} if weight is None else dict(alpha=weight)
 
 # %% ../../nbs/70_report/50_topofr.ipynb #bf9c6ae7

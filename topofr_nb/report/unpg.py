@@ -27,14 +27,14 @@ def _head(name, scale, prefix='', **fields):
 # %% ../../nbs/70_report/60_unpg.ipynb #2417a230
 HEADS = dict(ArcFace='', CosFace='_cosface', MagFace='_magface')
 
-def public_variants(scale:str # "stored", "smoke", "laptop" or "paper"
+def public_variants(scale:str # "stored", "smoke", "quick" or "paper"
                    )->dict:   # name -> recipe fields
     "Three heads, each with and without UNPG"
     return {f'{name}{end}': _head(name, scale, prefix) for name in HEADS
             for end, prefix in (('', ''), (' + UNPG', 'unpg'))}
 
 # %% ../../nbs/70_report/60_unpg.ipynb #07cd1903
-def ablation_variants(scale:str # "stored", "smoke", "laptop" or "paper"
+def ablation_variants(scale:str # "stored", "smoke", "quick" or "paper"
                      )->dict:   # name -> recipe fields
     "CLPG, MLPG, UNPG without filter and UNPG, each on three heads"
     more = {f'{name}{end}': _head(name, scale, prefix, **fields) for name in HEADS
@@ -63,7 +63,7 @@ def kface_variants()->dict: # name -> recipe fields
     return {name: dict(method=method, whisker=1., images_per_identity=1) for name, method in methods.items()}
 
 # %% ../../nbs/70_report/60_unpg.ipynb #a7aca9be
-def casia_variants(scale:str # "stored", "smoke", "laptop" or "paper"
+def casia_variants(scale:str # "stored", "smoke", "quick" or "paper"
                   )->dict:   # name -> recipe fields
     "The re-run of UniTSFace"
     return {'ArcFace': _head('ArcFace', scale),
