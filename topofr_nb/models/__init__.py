@@ -46,7 +46,9 @@ BACKBONES = dict(
     vit_t=Backbone(partial(VisionTransformer, *VIT_SIZES['vit_t']), 10, 32),
     vit_s=Backbone(partial(VisionTransformer, *VIT_SIZES['vit_s']), 3, 16),
     vit_b=Backbone(partial(VisionTransformer, *VIT_SIZES['vit_b']), 1.5, 16),
-    tiny=Backbone(Tiny, 350, 128, _SMALL))
+    tiny=Backbone(Tiny, 350, 128, _SMALL),
+    tiny14=Backbone(partial(Tiny, layers=(1, 2, 5, 1)), 230, 128, _SMALL),
+    tiny23=Backbone(partial(Tiny, layers=(2, 4, 11, 1)), 130, 128, _SMALL))
 
 # %% ../../nbs/20_models/40_backbones.ipynb #277a19d9
 def _check_image_size(image_size):
@@ -59,7 +61,7 @@ def _check_image_size(image_size):
     raise ValueError(f'image_size {image_size} is not divisible by 16, as the backbones need. Nearest: {near}')
 
 # %% ../../nbs/20_models/40_backbones.ipynb #4311b495
-def create_backbone(name:str,               # key of `BACKBONES`: r18 r34 r50 r100 r200 mbf vit_t vit_s vit_b tiny
+def create_backbone(name:str,               # key of `BACKBONES`, such as r50, mbf, vit_t or tiny
                     embedding_size:int=512, # d, length of the feature
                     image_size:int=112,     # height and width in pixels, divisible by 16
                    )->nn.Module:            # (b, 3, image_size, image_size) in [-1, 1] -> (b, d) float32

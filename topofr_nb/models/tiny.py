@@ -44,10 +44,13 @@ class Tiny(nn.Module):
                  embedding_size:int=512, # d, length of the feature
                  image_size:int=112,     # height and width in pixels, divisible by 16
                  widths:tuple[int, int, int, int]=(32, 64, 128, 192), # channels of the four stages
+                 layers:tuple[int, int, int, int]=(1, 1, 1, 1), # blocks in each of them
                 ):
         super().__init__()
         before = (widths[0], *widths[:-1])
-        shapes = zip(before, widths, (1, 2, 2, 1), strict=True)
+        shapes = []
+        for first, width, stride, blocks in zip(before, widths, (1, 2, 2, 1), layers, strict=True):
+            shapes += [(first, width, stride), *[(width, width, 1)]*(blocks - 1)]
         side = image_size//16
         last = widths[-1]
         self.stem = conv_bn_prelu(3, widths[0], kernel=4, stride=4)

@@ -99,7 +99,7 @@ class CodeFields:
 @dataclass(frozen=True)
 class TrainingFields:
     "Which network, and its schedule"
-    backbone: str = 'tiny'            # key of BACKBONES: r18 r34 r50 r100 r200 mbf vit_t vit_s vit_b tiny
+    backbone: str = 'tiny'            # key of BACKBONES, such as r50, mbf, vit_t or tiny
     image_size: int = 112             # pixels, square
     embedding_size: int = 512         # length of a feature
     batch_size: int|None = None       # images per step, of all processes together; paper: 128 per GPU
