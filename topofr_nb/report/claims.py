@@ -128,6 +128,8 @@ NAMES = dict(ijbb='IJB-B', ijbc='IJB-C', megaface='MegaFace', lfw='LFW', cfp_fp=
 NAMES |= {f'discrepancy.{kind}_{column}': f'{unit} discrepancy of {people} people'
           for kind, people in dict(train='training', unseen='unseen').items()
           for column, unit in dict(raw='raw', scaled='normalised').items()}
+NAMES |= {'exact.train_raw': 'raw discrepancy of training people, exact statistics',
+          'exact.train_scaled': 'normalised discrepancy of training people, exact statistics'}
 NAMES |= {'discrepancy.gap_scaled': 'normalised discrepancy, unseen less training people',
           'discrepancy.unseen_bottleneck': 'bottleneck distance of unseen people',
           'sds.degraded_minus_clean': 'structure damage score, degraded less clean images',

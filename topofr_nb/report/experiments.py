@@ -4,14 +4,14 @@
 
 # %% auto #0
 __all__ = ['REGIMES', 'SCORED', 'QUICK', 'REAL', 'UNPG_PARTS', 'CONVERGED', 'PAIRS', 'ALIGNMENT', 'TOPOFR_PARTS', 'WEIGHTED',
-           'TOPOFR', 'MARGIN_RIVALS', 'SEEDS', 'MINERS', 'TERMS', 'PAPER_BATCHES', 'GENTLE', 'ALPHAS', 'XIS', 'SCALES',
-           'PEOPLE', 'REAL_PEOPLE', 'GIF_METHODS', 'CODED', 'CODER', 'GIF_PARTS', 'FACTORS', 'TOGETHER', 'ALIGNMENTS',
-           'PULLS', 'DISTANCES', 'ONE_WEIGHT', 'BATCHES', 'CROWDS', 'PIECES_ALONE', 'AS_RELEASED', 'EXPERIMENTS',
-           'SYNTHETIC_ONLY', 'IMAGES_PER_SECOND', 'warm_checkpoint', 'train_coded', 'Experiment', 'missing_cells',
-           'run_experiment', 'real_faces', 'unpg', 'wdfs', 'pairs', 'casia', 'ablation', 'sign', 'discrepancy', 'sde',
-           'margins', 'webface', 'miners', 'terms', 'batches', 'mobile', 'sweeps', 'gif', 'gif_parts', 'tail',
-           'crossed', 'cross', 'rivals', 'pulls', 'distances', 'sizes', 'released', 'find_experiment', 'regimes_of',
-           'known_variants', 'estimated_hours']
+           'DEPTHS', 'TOPOFR', 'MARGIN_RIVALS', 'SEEDS', 'MINERS', 'TERMS', 'PAPER_BATCHES', 'GENTLE', 'ALPHAS', 'XIS',
+           'SCALES', 'PEOPLE', 'REAL_PEOPLE', 'GIF_METHODS', 'CODED', 'CODER', 'GIF_PARTS', 'FACTORS', 'TOGETHER',
+           'ALIGNMENTS', 'PULLS', 'DISTANCES', 'ONE_WEIGHT', 'BATCHES', 'CROWDS', 'PIECES_ALONE', 'AS_RELEASED',
+           'EXPERIMENTS', 'SYNTHETIC_ONLY', 'IMAGES_PER_SECOND', 'warm_checkpoint', 'train_coded', 'Experiment',
+           'missing_cells', 'run_experiment', 'real_faces', 'unpg', 'wdfs', 'pairs', 'casia', 'ablation', 'sign',
+           'discrepancy', 'depths', 'sde', 'margins', 'webface', 'miners', 'terms', 'batches', 'mobile', 'sweeps',
+           'gif', 'gif_parts', 'tail', 'crossed', 'cross', 'rivals', 'pulls', 'distances', 'sizes', 'released',
+           'find_experiment', 'regimes_of', 'known_variants', 'estimated_hours']
 
 # %% ../../nbs/70_report/13_experiments.ipynb #243d13d3
 import math, os
@@ -221,6 +221,18 @@ def discrepancy(regime:str='laptop',      # "quick", "laptop" or "real"
     parts = {name: TOPOFR_PARTS[name] for name in ('ArcFace', 'A', 'P')}
     return Experiment('discrepancy', regime, base, _parts(parts, alignment), (0, 1, 2),
                       'Figures 2 c, d, 5 and 7', measures=('discrepancy',))
+
+# %% ../../nbs/70_report/13_experiments.ipynb #depth002
+DEPTHS = ('tiny', 'tiny14', 'tiny23')
+
+def depths(regime:str='laptop' # "quick", "laptop" or "real"
+          )->Experiment:
+    "ArcFace with one network in three depths"
+    few = dict(embedding_size=128, identities=100, shots=12, batch_size=32)
+    base = _base(regime, few, few | dict(max_steps=1200))
+    variants = {name: dict(method='arcface', backbone=name) for name in DEPTHS}
+    return Experiment('depths', regime, base, variants, (0, 1, 2), 'Figure 2 b: the depth of the backbone',
+                      measures=('exact',))
 
 # %% ../../nbs/70_report/13_experiments.ipynb #4293450b
 def sde(regime:str='laptop',      # "quick" or "laptop"
@@ -476,7 +488,7 @@ def released(regime:str='laptop' # "quick", "laptop" or "real"
 
 # %% ../../nbs/70_report/13_experiments.ipynb #4c14373e
 EXPERIMENTS = dict(unpg=unpg, pairs=pairs, wdfs=wdfs, casia=casia, ablation=ablation, sign=sign,
-                   discrepancy=discrepancy, sde=sde,
+                   discrepancy=discrepancy, depths=depths, sde=sde,
                    margins=margins, webface=webface, miners=miners, terms=terms, batches=batches, mobile=mobile,
                    sweeps=sweeps, gif=gif, gif_parts=gif_parts, tail=tail, cross=cross, rivals=rivals, pulls=pulls,
                    sizes=sizes, distances=distances, released=released)

@@ -85,7 +85,9 @@ class Claim:
         return self.measure.startswith(('tar@', 'slope tar@', 'balanced', 'overlap'))
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #cf48fb3f
-GATES = dict(loss='training loss of the baseline at the end', pull='gradient of the alignment over that of the rest',
+GATES = dict(loss='training loss of the baseline at the end',
+             losses='training loss at the end, the larger of both sides',
+             pull='gradient of the alignment over that of the rest',
              gap='discrepancy of unseen above training faces with direct alignment',
              baseline='TAR of the baseline at FAR 1e-3',
              coding='training of the network that codes the identities over that of the run')
@@ -173,7 +175,7 @@ def coding_share(row:Row # run in the ledger
 # %% ../../nbs/70_report/16_verdicts.ipynb #9a7en001
 def _gate_number(name, row):
     "What a gate looks at in one run; None where it is not written down"
-    if name == 'loss': return row.training['loss_cls'][-1] if 'loss_cls' in row.training else None
+    if name in ('loss', 'losses'): return row.training['loss_cls'][-1] if 'loss_cls' in row.training else None
     if name == 'pull': return float(np.mean([x for x in row.training.get('ratio', ()) if x is not None] or [0.]))
     if name == 'gap': return value_of(row, 'discrepancy.gap_scaled')
     if name == 'baseline': return value_of(row, 'tar@0.001')
@@ -181,15 +183,15 @@ def _gate_number(name, row):
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #81e86b0c
 def gate_value(name:str,     # key of GATES
-               claim:Claim,  # two sides; the gate looks at one
+               claim:Claim,  # two sides; the gate looks at one, `losses` at both
                rows:Mapping, # (variant, seed) -> Row, from `experiment_rows`
               )->float:      # NaN where nothing is measured
     "The number that a gate looks at, a mean over seeds; of a slope the worst of its numbers of people"
     a, b = claim.sides()
-    of, groups = a if name in ('pull', 'coding') or not b else b, {}
+    of, groups = dict(pull=a, coding=a, losses=a + b).get(name, b or a), {}
     for (variant, _), row in rows.items():
         side, _, size = variant.partition(', m = ') if claim.measure.startswith('slope ') else (variant, '', '')
-        if side in of and row is not None: groups.setdefault(size, []).append(_gate_number(name, row))
+        if side in of and row is not None: groups.setdefault((size, side*(name == 'losses')), []).append(_gate_number(name, row))
     known = [[x for x in values if x is not None] for values in groups.values()]
     means = [np.mean(values) for values in known if values]
     worst = min if name in ('baseline', 'pull', 'gap') else max
