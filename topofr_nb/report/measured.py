@@ -100,13 +100,14 @@ def measure_discrepancy(run:Run # finished, with kept backbones
     end = structure(network, dict(train=batches['train'], unseen=batches['unseen']), pick_device(recipe.device), True)
     return found | dict(unseen_bottleneck=[end['unseen_bottleneck']])
 
-# %% ../../nbs/70_report/08_measured.ipynb #exact002
-EXACT_BATCHES = 8 # of BATCH: 1,024 images
-
+# %% ../../nbs/70_report/08_measured.ipynb #exact004
 def mean_distance(features:Sequence[torch.Tensor] # batches of (b, d)
                  )->float:
     "Mean distance between two features of a batch"
     return float(np.mean([torch.pdist(batch).mean().item() for batch in features]))
+
+# %% ../../nbs/70_report/08_measured.ipynb #exact002
+EXACT_BATCHES = 8 # of BATCH: 1,024 images
 
 def measure_exact(run:Run # finished
                  )->dict: # train_raw, train_scaled, both distances; batch_raw and batch_scaled: a list over batches

@@ -191,7 +191,8 @@ def gate_value(name:str,     # key of GATES
     of, groups = dict(pull=a, coding=a, losses=a + b).get(name, b or a), {}
     for (variant, _), row in rows.items():
         side, _, size = variant.partition(', m = ') if claim.measure.startswith('slope ') else (variant, '', '')
-        if side in of and row is not None: groups.setdefault((size, side*(name == 'losses')), []).append(_gate_number(name, row))
+        group = (size, side) if name == 'losses' else size
+        if side in of and row is not None: groups.setdefault(group, []).append(_gate_number(name, row))
     known = [[x for x in values if x is not None] for values in groups.values()]
     means = [np.mean(values) for values in known if values]
     worst = min if name in ('baseline', 'pull', 'gap') else max
