@@ -261,7 +261,7 @@ def margins(regime:str='laptop' # "quick", "laptop" or "real"
     base = _base(regime, {}, CONVERGED)
     ours = {'TopoFR (CosFace)': TOPOFR | dict(method='topofr_cosface'), 'TopoFR': TOPOFR}
     return Experiment('margins', regime, base, MARGIN_RIVALS | ours, tuple(SEEDS[regime]),
-                      'TopoFR against other margins')
+                      'TopoFR against other margins', measures=('twins',)*(regime == 'quick'))
 
 # %% ../../nbs/70_report/13_experiments.ipynb #8e360211
 def webface(regime:str='laptop' # "quick", "laptop" or "real"
@@ -270,7 +270,8 @@ def webface(regime:str='laptop' # "quick", "laptop" or "real"
     base = _base(regime, {}, CONVERGED)
     variants = {'Partial FC': dict(method='arcface', sample_rate=0.3), 'UniFace': dict(method='uniface'),
                 'TopoFR': TOPOFR}
-    return Experiment('webface', regime, base, variants, tuple(SEEDS[regime]), 'TopoFR, Partial FC 0.3 and UniFace')
+    return Experiment('webface', regime, base, variants, tuple(SEEDS[regime]), 'TopoFR, Partial FC 0.3 and UniFace',
+                      measures=('twins',)*(regime == 'quick'))
 
 # %% ../../nbs/70_report/13_experiments.ipynb #e394b049
 MINERS = {'ArcFace': 'arcface', 'ATk': 'top_k', 'MV-Softmax': 'mv_softmax', 'Focal': 'focal_loss', 'EHSM': 'ehsm',
