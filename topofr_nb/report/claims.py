@@ -134,6 +134,9 @@ NAMES |= {'discrepancy.gap_scaled': 'normalised discrepancy, unseen less trainin
           'discrepancy.unseen_bottleneck': 'bottleneck distance of unseen people',
           'sds.degraded_minus_clean': 'structure damage score, degraded less clean images',
           'sds.wrong_minus_clean': 'structure damage score, mislabelled less clean images',
+          'predictions.share_right': 'share of new pictures that are right',
+          'predictions.wrong_above_right': 'share of pairs with a higher entropy of the wrong one, less one half',
+          'predictions.sds_wrong_minus_right': 'structure damage score, wrong less right predictions',
           'centres.minority_cosine': 'cosine between the centres of people with few images',
           'gaps.unseen_scaled': 'normalised discrepancy of unseen people at the end',
           'gaps.h0_gap': 'H0 gap', 'gaps.fit_gap': 'TAR of training above unseen people'}

@@ -9,9 +9,9 @@ __all__ = ['REGIMES', 'SCORED', 'QUICK', 'REAL', 'UNPG_PARTS', 'CONVERGED', 'PAI
            'ALIGNMENTS', 'PULLS', 'DISTANCES', 'ONE_WEIGHT', 'BATCHES', 'CROWDS', 'PIECES_ALONE', 'AS_RELEASED',
            'EXPERIMENTS', 'SYNTHETIC_ONLY', 'IMAGES_PER_SECOND', 'warm_checkpoint', 'train_coded', 'Experiment',
            'missing_cells', 'run_experiment', 'real_faces', 'unpg', 'wdfs', 'pairs', 'casia', 'ablation', 'sign',
-           'discrepancy', 'depths', 'sde', 'margins', 'webface', 'miners', 'terms', 'batches', 'mobile', 'sweeps',
-           'gif', 'gif_parts', 'tail', 'crossed', 'cross', 'rivals', 'pulls', 'distances', 'sizes', 'released',
-           'find_experiment', 'regimes_of', 'known_variants', 'estimated_hours']
+           'discrepancy', 'depths', 'sde', 'margins', 'predictions', 'webface', 'miners', 'terms', 'batches', 'mobile',
+           'sweeps', 'gif', 'gif_parts', 'tail', 'crossed', 'cross', 'rivals', 'pulls', 'distances', 'sizes',
+           'released', 'find_experiment', 'regimes_of', 'known_variants', 'estimated_hours']
 
 # %% ../../nbs/70_report/13_experiments.ipynb #243d13d3
 import math, os
@@ -263,6 +263,16 @@ def margins(regime:str='laptop' # "quick", "laptop" or "real"
     return Experiment('margins', regime, base, MARGIN_RIVALS | ours, tuple(SEEDS[regime]),
                       'TopoFR against other margins', measures=('twins',)*(regime == 'quick'))
 
+# %% ../../nbs/70_report/13_experiments.ipynb #pr3dexp1
+def predictions(regime:str='laptop' # "quick" or "laptop"
+               )->Experiment:
+    "ArcFace and TopoFR on new pictures of the people that they were trained on, picture by picture"
+    if regime == 'real':
+        raise ValueError("regime 'real' has no pictures of its people that nobody trained on. Valid: quick, laptop")
+    variants = {'ArcFace': MARGIN_RIVALS['ArcFace'], 'TopoFR': TOPOFR}
+    return Experiment('predictions', regime, _base(regime, {}, CONVERGED), variants, tuple(range(3, 6)),
+                      'Figures 4 and 8: single pictures', measures=('predictions',))
+
 # %% ../../nbs/70_report/13_experiments.ipynb #8e360211
 def webface(regime:str='laptop' # "quick", "laptop" or "real"
            )->Experiment:
@@ -492,8 +502,8 @@ EXPERIMENTS = dict(unpg=unpg, pairs=pairs, wdfs=wdfs, casia=casia, ablation=abla
                    discrepancy=discrepancy, depths=depths, sde=sde,
                    margins=margins, webface=webface, miners=miners, terms=terms, batches=batches, mobile=mobile,
                    sweeps=sweeps, gif=gif, gif_parts=gif_parts, tail=tail, cross=cross, rivals=rivals, pulls=pulls,
-                   sizes=sizes, distances=distances, released=released)
-SYNTHETIC_ONLY = ('casia', 'sde', 'batches', 'gif_parts', 'tail', 'cross', 'sizes')
+                   sizes=sizes, distances=distances, released=released, predictions=predictions)
+SYNTHETIC_ONLY = ('casia', 'sde', 'batches', 'gif_parts', 'tail', 'cross', 'sizes', 'predictions')
 
 def find_experiment(name:str,            # key of EXPERIMENTS
                     regime:str='laptop', # "quick", "laptop" or "real"; ValueError where the experiment has none such

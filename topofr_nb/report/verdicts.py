@@ -82,7 +82,7 @@ class Claim:
 
     @property
     def rate(self)->bool: # whether it is given in percentage points
-        return self.measure.startswith(('tar@', 'slope tar@', 'balanced', 'overlap'))
+        return self.measure.startswith(('tar@', 'slope tar@', 'balanced', 'overlap', 'predictions.share'))
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #cf48fb3f
 GATES = dict(loss='training loss of the baseline at the end',
@@ -90,6 +90,8 @@ GATES = dict(loss='training loss of the baseline at the end',
              pull='gradient of the alignment over that of the rest',
              gap='discrepancy of unseen above training faces with direct alignment',
              baseline='TAR of the baseline at FAR 1e-3',
+             right='share of new pictures that are right',
+             fewest='number of pictures of the rarer kind, right or wrong,',
              coding='training of the network that codes the identities over that of the run')
 
 def parse_gate(text:str # such as "loss < 1"
@@ -179,6 +181,8 @@ def _gate_number(name, row):
     if name == 'pull': return float(np.mean([x for x in row.training.get('ratio', ()) if x is not None] or [0.]))
     if name == 'gap': return value_of(row, 'discrepancy.gap_scaled')
     if name == 'baseline': return value_of(row, 'tar@0.001')
+    if name == 'right': return value_of(row, 'predictions.share_right')
+    if name == 'fewest': return value_of(row, 'predictions.fewest')
     return coding_share(row)
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #81e86b0c
@@ -195,7 +199,7 @@ def gate_value(name:str,     # key of GATES
         if side in of and row is not None: groups.setdefault(group, []).append(_gate_number(name, row))
     known = [[x for x in values if x is not None] for values in groups.values()]
     means = [np.mean(values) for values in known if values]
-    worst = min if name in ('baseline', 'pull', 'gap') else max
+    worst = max if name in ('loss', 'losses', 'coding') else min
     return float(worst(means)) if means else math.nan
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #ee8355f6
