@@ -22,8 +22,8 @@ from ..figures import COLOURS, subplots
 from ..files import runs_folder
 from .claims import (
     counted, interval_text, measure_text, number_text, paired_difference, student_interval)
-from .experiments import FACTORS, Experiment, find_experiment, missing_cells, run_experiment
-from .ledger import Ledger, place_of
+from .experiments import FACTORS, Experiment, find_experiment, run_experiment
+from .ledger import Ledger, lacks, ledger_id, place_of
 from topofr_nb.report.verdicts import (
     DIFFERS, EQUIVALENT, OPPOSITE, SUPPORTS, UNDECIDED, UNFINISHED, UNTESTABLE, Claim, Judgement, experiment_rows,
     value_of)
@@ -43,6 +43,17 @@ def shrink(experiment:Experiment # grid of any size
                    seeds=experiment.seeds[:1])
 
 # %% ../../nbs/70_report/48_ledger_tables.ipynb #ca40af07
+def _filled(experiment, ledger=None):
+    "How much of a grid the ledger holds, and what of it was not measured besides the scores"
+    known = (ledger or Ledger()).rows()
+    rows = [known.get(ledger_id(recipe)) for *_, recipe in experiment.cells()]
+    there = [row for row in rows if row]
+    lacking = [lacks(row, experiment.measures) for row in there if lacks(row, experiment.measures)]
+    names = ', '.join(dict.fromkeys(name for names in lacking for name in names))
+    less = f'; {counted(len(lacking), "row lacks", "rows lack")} {names}' if lacking else ''
+    return (f'Regime {experiment.regime}: {len(there)} of {counted(len(rows), "run")} are in the ledger, '
+            f'{len(rows) - len(there)} are empty cells{less}.')
+
 def prepare_grid(name:str,                   # key of EXPERIMENTS
                  scale:str,                  # "stored", "smoke", "quick" or "laptop"
                  out_dir:str|Path|None=None, # folder of the runs; None: runs/ of the checkout
@@ -65,8 +76,7 @@ def prepare_grid(name:str,                   # key of EXPERIMENTS
         done = int(found.id.notna().sum()) if 'id' in found else 0
         return f'{done} of {counted(len(found), "variant")} took two steps; what is drawn below is from the ledger.'
     if scale == regime: run_experiment(experiment, None, limit, told, **place)
-    empty, total = len(missing_cells(experiment)), len(experiment.cells())
-    return f'Regime {regime}: {total - empty} of {counted(total, "run")} are in the ledger, {empty} are empty cells.'
+    return _filled(experiment)
 
 # %% ../../nbs/70_report/48_ledger_tables.ipynb #5prdtxt1
 def spread_text(values:Sequence[float] # one a seed; NaN where it was not measured

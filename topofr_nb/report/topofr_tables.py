@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['PARTS', 'OURS', 'SIZED', 'SWEPT', 'PAPER_TABLES', 'PaperTable', 'open_table', 'paper_rows', 'printed_rows',
-           'verdict_cell', 'longest_verdict', 'beside_published', 'sweep_points', 'plot_sweeps']
+           'verdict_cell', 'longest_verdict', 'beside_published', 'twin_of', 'beside_twins', 'twin_sentence',
+           'sweep_points', 'plot_sweeps']
 
 # %% ../../nbs/70_report/51_topofr_tables.ipynb #47b30112
 from collections.abc import Sequence
@@ -14,10 +15,12 @@ import pandas as pd
 
 from ..core import one_of
 from ..figures import COLOURS, subplots
-from .claims import measure_text, student_interval
-from .experiments import ALPHAS, DISTANCES, MARGIN_RIVALS, MINERS, PAPER_BATCHES, SCALES, TERMS, XIS
+from .claims import counted, measure_text, student_interval
+from .experiments import (
+    ALPHAS, DISTANCES, MARGIN_RIVALS, MINERS, PAPER_BATCHES, SCALES, TERMS, XIS, find_experiment)
 from .ledger import Ledger
-from .ledger_tables import grid_scores, prepare_grid
+from .ledger_tables import grid_scores, prepare_grid, spread_text
+from .measured import TWIN_RATES
 from .published import as_printed, published
 from .tables import Table, own_results, spread_table
 from .topofr import topofr_base
@@ -111,6 +114,14 @@ def longest_verdict(judged:Sequence[Judgement], # claims in all regimes with the
     return f'{measures}, regime {regime}: {verdict_cell(told, variant)}'
 
 # %% ../../nbs/70_report/51_topofr_tables.ipynb #981324b2
+def _joined(printed, scores):
+    "Printed rows and measured ones, which stand once, on a method's first line; the last were never printed"
+    alone = [(method, '') for method in scores.index if method not in printed.index.get_level_values(0)]
+    order = pd.MultiIndex.from_tuples([*printed.index, *alone], names=printed.index.names)
+    side = printed.reindex(order).join(scores.rename_axis('method'))
+    side.loc[side.index.get_level_values(0).duplicated(), list(scores)] = ''
+    return side.fillna('')
+
 def beside_published(name:str,                   # key of PAPER_TABLES
                      reported,                   # published rows of the table
                      judged:Sequence[Judgement], # of one regime
@@ -121,16 +132,56 @@ def beside_published(name:str,                   # key of PAPER_TABLES
                      ledger:Ledger|None=None,    # None: that of the checkout
                     ):                           # pandas.DataFrame of text, percent; index method, published with
     "Published, insightface's own, measured, verdict; what is measured stands once, on a method's first line"
-    printed = printed_rows(reported)
     scores = grid_scores(PAPER_TABLES[name].grid, regime, list(measures), ledger)
     scores = scores.rename(columns={measure: f'measured {measure_text(measure)}' for measure in measures})
     scores['verdict'] = [verdict_cell(judged, variant, against) for variant in scores.index]
     scores.index = [(names or {}).get(variant, variant) for variant in scores.index]
-    alone = [(method, '') for method in scores.index if method not in printed.index.get_level_values(0)]
-    order = pd.MultiIndex.from_tuples([*printed.index, *alone], names=printed.index.names)
-    side = printed.reindex(order).join(scores.rename_axis('method'))
-    side.loc[side.index.get_level_values(0).duplicated(), list(scores)] = ''
-    return side.fillna('')
+    return _joined(printed_rows(reported), scores)
+
+# %% ../../nbs/70_report/51_topofr_tables.ipynb #tw1nta03
+def twin_of(metric:str # column of a published table, such as "lfw" or "mask"
+           )->str:     # name in `measured.TWIN_RATES`; '' where no twin has that rate
+    "The rate on a drawn twin that goes with a published one"
+    return next((name for name in TWIN_RATES if name == metric or name.startswith(f'{metric}_tar@')), '')
+
+# %% ../../nbs/70_report/51_topofr_tables.ipynb #tw1nta05
+def _with_twins(grid, regime, ledger):
+    "variant -> its rows that were scored on twins, and how many seeds it has"
+    rows = experiment_rows(grid, regime, ledger)
+    def of(variant): return [row for (own, _), row in rows.items() if own == variant]
+    return {variant: ([row for row in of(variant) if row and 'twins' in row.extra], len(of(variant)))
+            for variant in find_experiment(grid, regime).variants}
+
+def beside_twins(name:str,                   # key of PAPER_TABLES
+                 reported,                   # published rows of the table
+                 regime:str='quick',         # the one whose runs are scored on twins
+                 ledger:Ledger|None=None,    # None: that of the checkout
+                ):                           # pandas.DataFrame of text, percent; index method, published with
+    "Each published column and that of its twin, mean ± deviation over the seeds that are counted at the end"
+    columns = {measure_text(metric): twin_of(metric) for metric in dict.fromkeys(reported.metric)}
+    scores = {}
+    for variant, (rows, seeds) in _with_twins(PAPER_TABLES[name].grid, regime, ledger).items():
+        found = {twin: spread_text([100*value_of(row, f'twins.{twin}') for row in rows])
+                 for twin in columns.values() if twin}
+        scores[variant] = found | dict(seeds=f'{len(rows)} of {seeds}')
+    side = _joined(printed_rows(reported), pd.DataFrame.from_dict(scores, orient='index'))
+    order = [column for pair in columns.items() for column in pair if column]
+    headings = {twin: f'twin of {measure_text(twin)}' for twin in columns.values()}
+    return side[[*order, 'seeds']].rename(columns=headings)
+
+# %% ../../nbs/70_report/51_topofr_tables.ipynb #tw1nta08
+def twin_sentence(grid:str,                # key of EXPERIMENTS
+                  regime:str='quick',      # the one whose runs are scored on twins
+                  ledger:Ledger|None=None, # None: that of the checkout
+                 )->str:
+    "How many runs are scored on twins, and in which training"
+    groups = _with_twins(grid, regime, ledger).values()
+    rows, total = [row for found, _ in groups for row in found], sum(seeds for _, seeds in groups)
+    again = [row.extra['twins']['again'] for row in rows if 'again' in row.extra['twins']]
+    said = f'Regime {regime}: {len(rows)} of {counted(total, "run")} are scored on the twins'
+    if not again: return f'{said}.'
+    same = sum(where['same'] for where in again)
+    return f'{said}, {len(again)} of them in a second training; {same} of these repeated the scores to the last bit.'
 
 # %% ../../nbs/70_report/51_topofr_tables.ipynb #f2406713
 def sweep_points(measure:str='tar@0.01',  # rate
