@@ -228,10 +228,10 @@ DEPTHS = ('tiny', 'tiny14', 'tiny23')
 def depths(regime:str='laptop' # "quick", "laptop" or "real"
           )->Experiment:
     "ArcFace with one network in three depths"
-    few = dict(embedding_size=128, identities=100, shots=12, batch_size=32)
-    base = _base(regime, few, few | dict(max_steps=1200))
+    few = dict(embedding_size=128, identities=100, shots=12, batch_size=32, lr=0.025)
+    base = _base(regime, few, few | dict(max_steps=800))
     variants = {name: dict(method='arcface', backbone=name) for name in DEPTHS}
-    return Experiment('depths', regime, base, variants, (0, 1, 2), 'Figure 2 b: the depth of the backbone',
+    return Experiment('depths', regime, base, variants, (3, 4, 5), 'Figure 2 b: the depth of the backbone',
                       measures=('exact',))
 
 # %% ../../nbs/70_report/13_experiments.ipynb #4293450b
