@@ -181,7 +181,9 @@ def twin_sentence(grid:str,                # key of EXPERIMENTS
     said = f'Regime {regime}: {len(rows)} of {counted(total, "run")} are scored on the twins'
     if not again: return f'{said}.'
     same = sum(where['same'] for where in again)
-    return f'{said}, {len(again)} of them in a second training; {same} of these repeated the scores to the last bit.'
+    others = counted(len(again) - same, 'is another network', 'are other networks')
+    return (f'{said}, {len(again)} of them in a second training. Of these, {same} repeated the scores of the first '
+            f'to the last bit and {others} of the same recipe and seed.')
 
 # %% ../../nbs/70_report/51_topofr_tables.ipynb #f2406713
 def sweep_points(measure:str='tar@0.01',  # rate
