@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..core import one_of
 from ..evaluation.people_counts import tar_at
 from ..figures import COLOURS, subplots
 from ..files import runs_folder
@@ -24,6 +23,7 @@ from .claims import (
     counted, interval_text, measure_text, number_text, paired_difference, student_interval)
 from .experiments import FACTORS, Experiment, find_experiment, run_experiment
 from .ledger import Ledger, lacks, ledger_id, place_of
+from .tables import scale_beyond
 from topofr_nb.report.verdicts import (
     DIFFERS, EQUIVALENT, OPPOSITE, SUPPORTS, UNDECIDED, UNFINISHED, UNTESTABLE, Claim, Judgement, experiment_rows,
     value_of)
@@ -62,11 +62,8 @@ def prepare_grid(name:str,                   # key of EXPERIMENTS
                  **place,                    # cache, ...
                 )->str:
     "Train what the scale asks for; what was done, in a sentence"
-    scales = 'stored', 'smoke', 'quick', 'laptop'
-    if scale == 'paper':
-        raise ValueError(f"the grid {name} has no scale 'paper': the papers have no such experiment. "
-                         f'Valid: {", ".join(scales)}')
-    one_of('scale', scale, scales)
+    scale_beyond(scale, f'the papers have no such experiment as the grid {name}',
+                 ('stored', 'smoke', 'quick', 'laptop'))
     regime = 'laptop' if scale == 'laptop' else 'quick'
     experiment, place = find_experiment(name, regime), dict(out_dir=out_dir, **place)
     limit = math.inf if seconds is None else seconds

@@ -22,7 +22,7 @@ from .ledger import Ledger
 from .ledger_tables import grid_scores, prepare_grid, spread_text
 from .measured import TWIN_RATES
 from .published import as_printed, published
-from .tables import Table, own_results, spread_table
+from .tables import Table, own_fields, own_results, spread_table
 from .topofr import topofr_base
 from .verdicts import Judgement, experiment_rows, shown_regime, value_of
 
@@ -72,7 +72,7 @@ def paper_rows(name:str,   # key of PAPER_TABLES
     "The table at the paper's size, on training faces of your own"
     if given['scale'] != 'paper': return 'Set scale = "paper" and data to train this table with the published recipe.'
     table = PAPER_TABLES[name]
-    base = topofr_base(given, backbone or table.backbone)
+    base = topofr_base(given, backbone or table.backbone) | own_fields(given, table.variants)
     rows = Table(f'topofr_{name}', table.variants, 'paper', base, results=own_results(given)).rows()
     return spread_table(rows, ['accuracy'])
 
