@@ -23,16 +23,21 @@ def children_seconds():
     return spent.ru_utime + spent.ru_stime
 
 
-def papermill(name, scratch, **parameters):
-    "Run one notebook with its smoke parameters; a kernel that did not start is tried once more; return its out_dir"
-    out = scratch / "runs" / name.with_suffix("")
-    out.mkdir(parents=True, exist_ok=True)
-    own = smoke_parameters.get(str(name), smoke_parameters.get(name.parts[0], {}))
-    given = json.dumps({**own, "out_dir": str(out), **parameters})
-    command = tools / "papermill", nbs / name, out / "executed.ipynb", "-k", "python3", "--no-progress-bar", "-y", given
+def execute(name, folder, **given):
+    "Exit status and output of one notebook with these parameters; a kernel that did not start is tried once more"
+    command = tools / "papermill", nbs / name, folder / "executed.ipynb", "-k", "python3", "--no-progress-bar", "-y", json.dumps(given)
     for _ in range(2):
         status, said = run(*command, timeout=smoke_seconds)
         if not any(sign in said for sign in did_not_start): break
+    return status, said
+
+
+def papermill(name, scratch, **parameters):
+    "Run one notebook with its smoke parameters; return its out_dir"
+    out = scratch / "runs" / name.with_suffix("")
+    out.mkdir(parents=True, exist_ok=True)
+    own = smoke_parameters.get(str(name), smoke_parameters.get(name.parts[0], {}))
+    status, said = execute(name, out, **{**own, "out_dir": str(out), **parameters})
     assert status == 0, said
     return out
 
