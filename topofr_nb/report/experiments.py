@@ -271,7 +271,7 @@ def predictions(regime:str='laptop' # "quick" or "laptop"
         raise ValueError("regime 'real' has no pictures of its people that nobody trained on. Valid: quick, laptop")
     variants = {'ArcFace': MARGIN_RIVALS['ArcFace'], 'TopoFR': TOPOFR}
     return Experiment('predictions', regime, _base(regime, {}, CONVERGED), variants, tuple(range(3, 6)),
-                      'Figures 4 and 8: single pictures', measures=('predictions',))
+                      'Figures 4 and 8: single pictures', measures=('predictions', 'plain_entropy'))
 
 # %% ../../nbs/70_report/13_experiments.ipynb #8e360211
 def webface(regime:str='laptop' # "quick", "laptop" or "real"

@@ -7,7 +7,8 @@ __all__ = ['BATCHES', 'BATCH', 'EXACT_BATCHES', 'SEPARATION', 'RATES', 'PEOPLE',
            'TWIN_SIZES', 'GROUP_FARS', 'TWIN_RATES', 'MEASURED', 'NUMBERS', 'along_training', 'some_batches',
            'structure', 'strangers_to', 'measure_discrepancy', 'mean_distance', 'measure_exact', 'measure_separation',
            'measure_rates', 'measure_sds', 'mean_cosine', 'measure_centres', 'measure_codes', 'chosen_images',
-           'measure_gaps', 'measure_predictions', 'scored_twin', 'measure_twins', 'measure_run']
+           'measure_gaps', 'measure_predictions', 'measure_plain_entropy', 'scored_twin', 'measure_twins',
+           'measure_run']
 
 # %% ../../nbs/70_report/08_measured.ipynb #d1198c0b
 import math
@@ -31,7 +32,7 @@ from ..evaluation.embed import Embedder, embed, evaluating, stack_images, unit_f
 from ..evaluation.score import score
 from ..evaluation.similarity import wdfs
 from ..losses.ptsa import structure_discrepancy
-from .new_pictures import prediction_numbers, predictions
+from .new_pictures import prediction_numbers, predictions, wrong_above_right
 from ..training.checkpoints import load_backbone, load_checkpoint
 from ..training.heads import head_losses, make_head
 from ..training.recipe import Recipe
@@ -255,15 +256,27 @@ def measure_gaps(run:Run # finished
 # %% ../../nbs/70_report/08_measured.ipynb #pr3dmea3
 PICTURED = ('entropy', 'g', 'right', 'sds') # of each picture
 
-def measure_predictions(run:Run # of a softmax, finished
-                       )->dict[str, list|float]: # a list for each of PICTURED; numbers of `prediction_numbers`
-    "What the network at the end and its head say of new pictures of the people they were trained on"
+def _four(values): return [float(f'{value:.4g}') for value in values]
+
+def _predictions(run):
     if run.recipe.data != 'synthetic':
         raise ValueError(f"{run.folder.name} has data {run.recipe.data!r}; valid: 'synthetic', whose people have "
                          'pictures that nobody trained on')
-    found = predictions(run.checkpoint, device=pick_device(run.recipe.device))
-    kept = {name: [float(f'{value:.4g}') for value in found[name]] for name in PICTURED}
-    return kept | prediction_numbers(found)
+    return predictions(run.checkpoint, device=pick_device(run.recipe.device))
+
+def measure_predictions(run:Run # of a softmax, finished
+                       )->dict[str, list|float]: # a list for each of PICTURED; numbers of `prediction_numbers`
+    "What the network at the end and its head say of new pictures of the people they were trained on"
+    found = _predictions(run)
+    return {name: _four(found[name]) for name in PICTURED} | prediction_numbers(found)
+
+# %% ../../nbs/70_report/08_measured.ipynb #pr3dmea6
+def measure_plain_entropy(run:Run # of a softmax, finished
+                         )->dict[str, list|float|None]: # plain, a number a picture; wrong_above_right, as with the margin
+    "The entropy of the softmax without its margin on the pictures of `measure_predictions`"
+    found = _predictions(run)
+    share = wrong_above_right(found.plain, found.right)
+    return dict(plain=_four(found.plain), wrong_above_right=None if np.isnan(share) else share - 0.5)
 
 # %% ../../nbs/70_report/08_measured.ipynb #tw1nsm03
 PAIR_TWINS = dict(lfw='syn_lfw', cfp_fp='syn_cfp_fp', agedb_30='syn_agedb', calfw='syn_calfw', cplfw='syn_cplfw')
@@ -301,7 +314,8 @@ def measure_twins(run:Run,              # finished
 # %% ../../nbs/70_report/08_measured.ipynb #12930e94
 MEASURED = dict(discrepancy=measure_discrepancy, separation=measure_separation, rates=measure_rates,
                 gaps=measure_gaps, exact=measure_exact, sds=measure_sds, centres=measure_centres, codes=measure_codes,
-                twins=measure_twins, predictions=measure_predictions)
+                twins=measure_twins, predictions=measure_predictions,
+                plain_entropy=measure_plain_entropy)
 NUMBERS = dict(discrepancy=('train_raw', 'train_scaled', 'unseen_raw', 'unseen_scaled', 'gap_scaled',
                             'unseen_bottleneck'),
                separation=SEPARATION, rates=RATES,
@@ -311,7 +325,8 @@ NUMBERS = dict(discrepancy=('train_raw', 'train_scaled', 'unseen_raw', 'unseen_s
                centres=('minority_cosine', 'majority_cosine'),
                codes=('length', 'vocabulary', 'used', 'shared', 'imbalance'),
                twins=tuple(TWIN_RATES),
-               predictions=('share_right', 'fewest', 'wrong_above_right', 'sds_wrong_minus_right')) # of each
+               predictions=('share_right', 'fewest', 'wrong_above_right', 'sds_wrong_minus_right'),
+               plain_entropy=('wrong_above_right',)) # of each
 
 def measure_run(run:Run,             # finished; with kept backbones for measures along training
                 names:Sequence[str], # keys of MEASURED

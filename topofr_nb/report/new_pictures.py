@@ -17,7 +17,7 @@ from ..data.formats import open_faces
 from ..data.synthetic import SyntheticFaces
 from ..evaluation.embed import embed
 from ..losses.margins import cosines
-from ..losses.sde import GUM, fit_gum, sign_entropy, structure_damage_score
+from ..losses.sde import GUM, fit_gum, prediction_entropy, sign_entropy, structure_damage_score
 from ..training.checkpoints import load_backbone, load_checkpoint
 from ..training.heads import make_head, softmax_evidence
 from ..training.methods import METHODS
@@ -53,7 +53,7 @@ def fit_predictions(entropy:torch.Tensor, # (n,) nats
 def predictions(checkpoint:str|Path,       # checkpoint of a network with a softmax over all its people
                 data:str|Path='synthetic', # faces, as for a recipe
                 device:str|torch.device='cpu', # where the network runs
-               ):                          # pandas.DataFrame: picture, entropy (nats), g (0..1), right, sds (0..2)
+               ):                          # pandas.DataFrame: picture, entropy and plain (nats), g, right, sds (0..2)
     "A row per picture: what a network and its head say of it"
     (network, recipe), kept = load_backbone(checkpoint, device), load_checkpoint(checkpoint)
     if METHODS[recipe.method].head != 'softmax' or recipe.sample_rate < 1:
@@ -65,9 +65,11 @@ def predictions(checkpoint:str|Path,       # checkpoint of a network with a soft
     images, labels = new_pictures(recipe, data)
     features = torch.as_tensor(embed(network, images, device=device, flip='none'))
     with torch.no_grad(): entropy, g = softmax_evidence(head(features, labels), labels)
-    right = cosines(features, head.weight).argmax(1) == labels
+    alike = cosines(features, head.weight.detach())
+    plain = prediction_entropy((head.margin.s*alike).softmax(1))
     sds = structure_damage_score(fit_predictions(entropy, recipe.seed)[1].hard_posterior, g)
-    return pd.DataFrame(dict(picture=range(len(labels)), entropy=entropy, g=g, right=right, sds=sds))
+    return pd.DataFrame(dict(picture=range(len(labels)), entropy=entropy, g=g, right=alike.argmax(1) == labels, sds=sds,
+                             plain=plain))
 
 # %% ../../nbs/70_report/07_new_pictures.ipynb #pr3dnum3
 def wrong_above_right(values, # (n,) a number for each prediction

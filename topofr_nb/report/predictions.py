@@ -7,6 +7,8 @@ __all__ = ['COLUMNS', 'BOTH', 'ledger_predictions', 'grid_predictions', 'shown_b
            'shown_text', 'shown_state', 'shown_pictures']
 
 # %% ../../nbs/70_report/52_predictions.ipynb #aede771a
+import math
+
 import pandas as pd
 import torch
 
@@ -24,7 +26,7 @@ from .verdicts import experiment_rows
 from ..training.recipe import make_recipe
 
 # %% ../../nbs/70_report/52_predictions.ipynb #b4d63b34
-COLUMNS = ['variant', 'seed', 'picture', *PICTURED]
+COLUMNS = ['variant', 'seed', 'picture', *PICTURED, 'plain']
 
 def ledger_predictions(regime:str='laptop',     # "quick" or "laptop"
                        ledger:Ledger|None=None, # None: that of the checkout
@@ -34,8 +36,9 @@ def ledger_predictions(regime:str='laptop',     # "quick" or "laptop"
     for (variant, seed), row in experiment_rows('predictions', regime, ledger).items():
         if row is None or 'predictions' not in row.extra: continue
         kept = pd.DataFrame({name: row.extra['predictions'][name] for name in PICTURED})
+        kept['plain'] = row.extra.get('plain_entropy', {}).get('plain', math.nan)
         found.append(kept.assign(variant=variant, seed=seed, picture=range(len(kept))))
-    types = dict.fromkeys(PICTURED, float) | dict(right=bool)
+    types = dict.fromkeys(COLUMNS[3:], float) | dict(right=bool)
     return pd.concat(found[1:] or found, ignore_index=True)[COLUMNS].astype(types)
 
 # %% ../../nbs/70_report/52_predictions.ipynb #00391787
