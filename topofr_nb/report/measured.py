@@ -272,7 +272,7 @@ def measure_predictions(run:Run # of a softmax, finished
 
 # %% ../../nbs/70_report/08_measured.ipynb #pr3dmea6
 def measure_plain_entropy(run:Run # of a softmax, finished
-                         )->dict[str, list|float|None]: # plain, a number a picture; wrong_above_right, as with the margin
+                         )->dict[str, list|float|None]: # plain, of each picture; wrong_above_right
     "The entropy of the softmax without its margin on the pictures of `measure_predictions`"
     found = _predictions(run)
     share = wrong_above_right(found.plain, found.right)
