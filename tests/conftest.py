@@ -15,8 +15,8 @@ root = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(root / "tools"), str(root / "tests")]
 
 # One optimiser thread per process: kernels that oversubscribe two cores are many times slower.
-os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1",
-                  TQDM_DISABLE="1", JUPYTER_PREFER_ENV_PATH="1", PYTHONPATH=str(root))
+os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", TQDM_DISABLE="1",
+                  JUPYTER_PREFER_ENV_PATH="1", PYTHONPATH=str(root))
 
 
 def pytest_collection_modifyitems(config, items):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from books import code_cells, left_out, load, nbs, notebooks, source, tagged, wants_parameters
 from checkout import root, run, tools
+from fresh import run_fresh
 
 doors = (Path("train.ipynb"), Path("evaluate.ipynb"))
 with_parameters = [name for name in notebooks() if wants_parameters(name)]
@@ -94,22 +95,20 @@ def assigned(node):
     return set().union(*map(assigned, ast.iter_child_nodes(node)))
 
 
-# Runs cells as papermill would: first with an unknown name, which has to fail, then with the defaults, which has to work.
-try_cells = """
-import json, sys
-from IPython.core.interactiveshell import InteractiveShell
-unknown, known = json.load(sys.stdin)
-def execute(cells):
-    shell = InteractiveShell()
-    for cell in cells:
-        result = shell.run_cell(cell, store_history=True)
-        if not result.success: return result.error_in_exec or result.error_before_exec
-error = execute(unknown)
-if not isinstance(error, ValueError): sys.exit(f'an unknown parameter gives {error!r}')
-print(error)
-error = execute(known)
-if error is not None: raise error
-"""
+def try_cells(unknown, known):
+    "Run cells as papermill would: first with an unknown name, which has to fail, then with the defaults, which has to work"
+    from IPython.core.interactiveshell import InteractiveShell
+
+    def execute(cells):
+        shell = InteractiveShell()
+        for cell in cells:
+            result = shell.run_cell(cell, store_history=True)
+            if not result.success: return result.error_in_exec or result.error_before_exec
+    error = execute(unknown)
+    if not isinstance(error, ValueError): raise SystemExit(f"an unknown parameter gives {error!r}")
+    print(error)
+    error = execute(known)
+    if error is not None: raise error
 
 
 @pytest.mark.parametrize("name", with_parameters, ids=str)
@@ -120,8 +119,7 @@ def test_an_unknown_parameter_is_refused(name):
     wrong = right[:2] + right[3:]
     cells = injected(nbs / name, **defaults)
     behind = next(i for i, text in enumerate(cells) if text.startswith("# Parameters\n")) + 2
-    both = json.dumps([injected(nbs / name, **{wrong: "r50"})[:behind], cells[:behind]])
-    status, out = run(tools / "python", "-c", try_cells, input=both, timeout=120)
+    status, out = run_fresh(try_cells, injected(nbs / name, **{wrong: "r50"})[:behind], cells[:behind], timeout=120)
     assert status == 0, out
     assert wrong in out and right in out.replace(wrong, ""), f"the error for {wrong} does not name it and {right}: {out}"
 

@@ -4,21 +4,18 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import torch
 from books import code_cells, directives, left_out, load, nbs, notebooks
-from checkout import run, tools
-from fresh import run_fresh
+from fresh import run_fresh, run_notebook
 
 cell_seconds = 420
 real_data = os.environ.get("TOPOFR_REAL_DATA", "")
 
 
-def has_gpu(): return run(tools / "python", "-c", "import sys, torch; sys.exit(not torch.cuda.is_available())")[0] == 0
-
-
 def flags_here():
     "Cells with these flags run on this machine"
     assert not real_data or Path(real_data).is_dir(), f"TOPOFR_REAL_DATA = {real_data!r} is not a folder"
-    return [flag for flag, here in (("data", bool(real_data)), ("cuda", has_gpu())) if here]
+    return [flag for flag, here in (("data", bool(real_data)), ("cuda", torch.cuda.is_available())) if here]
 
 
 def flagged(name): return Counter(flag for cell in code_cells(load(nbs / name)) for flag in directives(cell))
@@ -35,7 +32,7 @@ run_bare = [name for name in notebooks() if not left_out(name)]
 def test_notebook(name, flags, record_property):
     own = flagged(name)
     wanted = [flag for flag in flags if own[flag]]
-    status, out = run_fresh(nbs / name, " ".join(wanted), timeout=cell_seconds)
+    status, out = run_fresh(run_notebook, nbs / name, " ".join(wanted), timeout=cell_seconds)
     assert status == 0 and "Success." in out, out
     if "data" in wanted: record_property("real cells", own["data"])
 
