@@ -1,6 +1,7 @@
-"""Trains recipes by several processes that are forked from one interpreter: `python many.py <jobs.json>`.
+"""Trains recipes by several processes that are forked from one interpreter: a line of its input is a list of lists of jobs, as JSON.
 
-A job is {"processes": 3, "values": {...}}; what each process said goes to the job's "said" (a file), its run's folder is printed as JSON.
+A job is {"processes": 3, "values": {...}}; jobs of a list have the same processes, which train one after the other. What each process
+said goes to the job's "said" (a file); a line of output has the exit statuses by list and rank.
 """
 import json
 import os
@@ -8,11 +9,13 @@ import random
 import socket
 import sys
 
+import narrow  # noqa: F401  two backbones
 import torch
 import torch._dynamo  # noqa: F401  an optimizer imports it, which takes seconds: once here, not in every process
 import torch.distributed.fsdp  # noqa: F401  the same
 
 from topofr_nb.training.loop import train
+from topofr_nb.training.processes import joined
 from topofr_nb.training.recipe import make_recipe
 from topofr_nb.training.runs import package_code
 
@@ -27,14 +30,12 @@ def free_port():
             return number
 
 
-def child(job, rank, port):
-    "Train as one of the processes; what it says and how it ends goes to a file"
-    if job["processes"] > 1:
-        os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(job["processes"]), MASTER_ADDR="127.0.0.1",
-                          MASTER_PORT=str(port))
+def train_one(job, rank):
+    "Exit status of a run that is trained as one of the processes; what it says goes to a file"
     said = open(f"{job['said']}.{rank}", "w")
     os.dup2(said.fileno(), 2)
     values = job["values"] | job.get("of", {}).get(str(rank), {})
+    torch.__version__ = job.get("torch", {}).get(str(rank), torch.__version__)
     status = 0
     try:
         run = train(make_recipe(**values), progress=False, checkpoint_seconds=job.get("checkpoint_seconds"))
@@ -43,17 +44,28 @@ def child(job, rank, port):
     except BaseException as error:
         print(f"{type(error).__name__}: {error}", file=said)
         status = 1
-    said.flush()
-    os._exit(status)
+    said.close()
+    return status
 
 
-def run(job):
+def child(jobs, rank, port):
+    "Train one run after the other as one of the processes, which meet once"
+    status = 1
+    if jobs[0]["processes"] > 1:
+        os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(jobs[0]["processes"]), MASTER_ADDR="127.0.0.1",
+                          MASTER_PORT=str(port))
+    try:
+        with joined(torch.device("cpu")): status = max([train_one(job, rank) for job in jobs])
+    finally: os._exit(status)
+
+
+def run(jobs):
     "Exit statuses by rank"
     port = free_port()
     children = []
-    for rank in range(job["processes"]):
+    for rank in range(jobs[0]["processes"]):
         number = os.fork()
-        if number == 0: child(job, rank, port)
+        if number == 0: child(jobs, rank, port)
         children.append(number)
     return [os.waitstatus_to_exitcode(os.waitpid(number, 0)[1]) for number in children]
 
@@ -61,5 +73,4 @@ def run(job):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     package_code()
-    jobs = json.loads(open(sys.argv[1]).read())
-    print(json.dumps([run(job) for job in jobs]))
+    for line in sys.stdin: print(json.dumps([run(jobs) for jobs in json.loads(line)]), flush=True)

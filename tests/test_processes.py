@@ -12,15 +12,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Timer
 
 import pytest
 import torch
 from checkout import root
 
-small = dict(image_size=32, embedding_size=16, identities=7, shots=6, batch_size=13, max_steps=20, eval_pairs=20, sync_bn=True,
-             lr=0.02)
+small = dict(backbone="narrow", image_size=32, embedding_size=16, identities=7, shots=6, batch_size=13, max_steps=20, eval_pairs=20,
+             sync_bn=True, lr=0.02)
 settled = dict(mixture_rule="moments")  # the paper's steps of EM may wander for ever: they have turned 1e-16 into 1e-6 in ten steps
-few = dict(image_size=16, lr=0.01, max_steps=10)  # pixels: half the time of 32
+few = dict(image_size=16, lr=0.01, max_steps=5)
 gentle = dict(precision="float32", lr=0.0005)  # a step of a net that learns fast turns 1e-7 into 1e-5
 methods = {
     "arcface": dict(method="arcface"),
@@ -36,22 +37,30 @@ spread = {  # weights of the backbone spread over the processes (FSDP2), beside 
     "all": dict(method="topofr", **settled, optimizer="adamw", lr=0.002, sample_rate=0.5, clip=0.1, ema=0.9, batch_size=14,
                 accumulate=2, checkpoint_activations=True, freeze="until stem", max_steps=4, keep_every=2, validate_every=2),
     "gif": dict(method="gif", clip=0.1, max_steps=3),
-    "vit": dict(method="arcface", backbone="vit_t", max_steps=2),
+    "vit": dict(method="arcface", backbone="narrow_vit", max_steps=2),
 }
 worlds = (1, 2, 3, 4)
 everywhere = ("topofr", "partial_fc")  # the others in one process and in three, which share neither people nor batch evenly
 single = ("arcface", "topofr", "unpg", "gif", "partial_fc", "magface")
 kills = int(os.environ.get("PROCESS_KILLS", 1))
-program = str(Path(__file__).with_name("many.py"))
+program = Path(__file__).with_name("many.py")
 
 
-def run_jobs(jobs, folder):
-    "Exit statuses by job and rank; what each said is in its files"
-    (folder / "jobs.json").write_text(json.dumps(jobs))
-    done = subprocess.run([sys.executable, program, str(folder / "jobs.json")], capture_output=True, text=True, timeout=1800,
-                          cwd=root)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
+@pytest.fixture(scope="module")
+def run_jobs():
+    "Exit statuses by job and rank; jobs of a list are trained by the same processes. What each said is in its files"
+    import narrow  # noqa: F401  the checkpoints name its backbones
+    with subprocess.Popen([sys.executable, str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root) as server:
+        def statuses(*jobs):
+            late = Timer(1800, server.kill)
+            late.start()
+            print(json.dumps([one if isinstance(one, list) else [one] for one in jobs]), file=server.stdin, flush=True)
+            answer = server.stdout.readline()
+            late.cancel()
+            assert answer, "the processes took more than 1,800 s, or their server broke"
+            return json.loads(answer)
+        yield statuses
+        server.stdin.close()
 
 
 def job(folder, name, processes, values, **more):
@@ -63,8 +72,8 @@ def said(job, rank): return Path(f"{job['said']}.{rank}").read_text().strip()
 
 
 def run_folder(job):
-    folder, = Path(job["values"]["out_dir"]).glob("[tv]i*-*")
-    return folder
+    recipe, = Path(job["values"]["out_dir"]).glob("*/recipe.json")
+    return recipe.parent
 
 
 def state(folder):
@@ -106,7 +115,7 @@ def worlds_of(name): return worlds if name in everywhere else (1, 3)
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(tmp_path_factory, run_jobs):
     "All runs of the equality test, made in one interpreter"
     folder = tmp_path_factory.mktemp("processes")
     jobs = {(name, "float64", n): job(folder, f"{name}-float64-{n}", n, {**few, **values, "precision": "float64"})
@@ -116,8 +125,8 @@ def trained(tmp_path_factory):
     jobs |= {("scope", n): job(folder, f"scope-{n}", n, dict(few, method="topofr_p", batch_size=14, scope="process",
                                                              precision="float64")) for n in (2,)}
     jobs["parts"] = job(folder, "parts", 1, dict(few, method="topofr_p", batch_size=14, structure_batch=7, precision="float64"))
-    statuses = run_jobs(list(jobs.values()), folder)
-    for one, status in zip(jobs.values(), statuses): assert set(status) == {0}, (one, said(one, 0))
+    alike = [[one for one in jobs.values() if one["processes"] == n] for n in worlds]
+    for n, statuses in zip(worlds, run_jobs(*alike)): assert set(statuses) == {0}, [said(one, 0) for one in alike[n - 1]]
     return jobs
 
 
@@ -147,12 +156,12 @@ def test_scope_process_is_structure_batch(trained):
     assert max(gap(state(run_folder(trained["scope", 2])), state(run_folder(trained["parts"])))) < 1e-9
 
 
-def test_spread_network(tmp_path):
+def test_spread_network(tmp_path, run_jobs):
     "FSDP2 in two processes is one process: weights, averages, clipped gradients, kept steps; a stop between, with another number and form"
     values = {name: {"precision": "float64", **more} for name, more in spread.items()}
     jobs = {(name, n): job(tmp_path, f"{name}-{n}", n, {**values[name], "shard": "fsdp" if n > 1 or name == "gif" else "none"},
                            checkpoint_seconds=0) for name in spread for n in (1, 2)}
-    statuses = run_jobs(list(jobs.values()), tmp_path)
+    statuses = run_jobs(*jobs.values())
     for one, status in zip(jobs.values(), statuses): assert set(status) == {0}, said(one, 0)
     for name in spread:
         first, second = run_folder(jobs[name, 1]), run_folder(jobs[name, 2])
@@ -174,16 +183,16 @@ def test_spread_network(tmp_path):
         other = jobs["all", 3 - n]
         again.append({**other, "said": f"{other['said']}.again",
                       "values": {**other["values"], "out_dir": jobs["all", n]["values"]["out_dir"]}})
-    assert [set(status) for status in run_jobs(again, tmp_path)] == [{0}, {0}], said(again[0], 0)
+    assert [set(status) for status in run_jobs(*again)] == [{0}, {0}], said(again[0], 0)
     for n in (1, 2): assert max(gap(state(run_folder(jobs["all", n])), expected)) < 1e-9
 
 
-def test_another_number_of_processes_goes_on(tmp_path):
+def test_another_number_of_processes_goes_on(tmp_path, run_jobs):
     "Three processes are stopped half-way by their length; two go on; a shard that is lost is told"
     values = dict(method="arcface", precision="float64")
     jobs = [job(tmp_path, "whole", 1, values)]
     half = job(tmp_path, "half", 3, values, checkpoint_seconds=0)
-    statuses = run_jobs([*jobs, half], tmp_path)
+    statuses = run_jobs(*jobs, half)
     assert statuses == [[0], [0, 0, 0]], said(half, 0)
     folder = run_folder(half)
     shards = sorted(folder.glob("head.*-of-00003.safetensors"))
@@ -191,16 +200,16 @@ def test_another_number_of_processes_goes_on(tmp_path):
     (folder / "scores.json").unlink()
     (folder / "last.safetensors").unlink()  # stands at the checkpoint before, step 19
     again = job(tmp_path, "half", 2, values)
-    assert run_jobs([again], tmp_path) == [[0, 0]]
+    assert run_jobs(again) == [[0, 0]]
     assert max(gap(state(folder), state(run_folder(jobs[0])))) < 1e-9
     longer = [job(tmp_path, name, n, {**values, "max_steps": 24, "extends": str(run_folder(parent))})
               for name, n, parent in (("longer", 2, half), ("longer-whole", 1, jobs[0]))]
-    assert run_jobs(longer, tmp_path) == [[0, 0], [0]], said(longer[0], 0)
+    assert run_jobs(*longer) == [[0, 0], [0]], said(longer[0], 0)
     assert max(gap(state(run_folder(longer[0])), state(run_folder(longer[1])))) < 1e-9
     for shard in folder.glob("head.*-of-00003.safetensors"): shard.unlink()
     for shard in list(folder.glob("head.*-of-00002.safetensors"))[:1]: shard.unlink()
     (folder / "scores.json").unlink()
-    assert run_jobs([again], tmp_path) == [[1, 1]]
+    assert run_jobs(again) == [[1, 1]]
     assert "lacks its shard" in said(again, 0)
     assert said(again, 1) == ""
 
@@ -211,20 +220,22 @@ refused = {
     "recipes": (2, {}, {"1": dict(lr=0.5)}, "has lr = 0.5, process 0"),
     "number": (2, dict(processes=3), {}, "processes = 3, but torchrun started 2"),
     "parts": (3, dict(batch_size=14, accumulate=7), {}, "two samples of each of accumulate = 7 parts. Valid: 42 and up"),
-    "weights": (2, dict(embedding_size=8), {}, "this recipe trains tiny with 8 numbers per feature at 32 px"),
+    "weights": (2, dict(embedding_size=8), {}, "this recipe trains narrow with 8 numbers per feature at 32 px"),
     "folder": (2, {}, {}, "is in use"),
+    "version": (2, {}, {}, "has torch = '0.1'"),
 }
 
 
-def test_bad_input_is_one_sentence(tmp_path):
+def test_bad_input_is_one_sentence(tmp_path, run_jobs):
     from topofr_nb.files import FolderLock
     jobs = {name: job(tmp_path, name, n, values, of=of) for name, (n, values, of, _) in refused.items()}
     first = {**jobs["folder"], "values": {**jobs["folder"]["values"], "max_steps": 2}}
     jobs["folder"] = first
-    assert run_jobs([{**first, "said": str(tmp_path / "first")}], tmp_path) == [[0, 0]]
+    jobs["version"]["torch"] = {"1": "0.1"}
+    assert run_jobs({**first, "said": str(tmp_path / "first")}) == [[0, 0]]
     (run_folder(first) / "scores.json").unlink()
     jobs["weights"]["values"]["weights"] = str(run_folder(first))
-    with FolderLock(run_folder(first)): statuses = dict(zip(jobs, run_jobs(list(jobs.values()), tmp_path)))
+    with FolderLock(run_folder(first)): statuses = dict(zip(jobs, run_jobs(*jobs.values())))
     for name, (n, _, _, sentence) in refused.items():
         assert statuses[name] == [1]*n, (name, statuses[name], said(jobs[name], 0))
         assert sentence in said(jobs[name], 0), said(jobs[name], 0)
@@ -232,26 +243,9 @@ def test_bad_input_is_one_sentence(tmp_path):
         assert [said(jobs[name], rank) for rank in range(1, n)] == [""]*(n - 1)
 
 
-def test_unlike_versions(tmp_path):
-    "A node with another torch: the facts differ, process 0 says so"
-    from topofr_nb.losses.collectives import run_processes
-    found = run_processes(other_torch, (2,))[2]
-    assert "has torch = '0.1'" in found[0] and found[1] == "Elsewhere: 1"
-
-
-def other_torch():
-    import torch
-    from topofr_nb.losses.collectives import world
-    from topofr_nb.training.loop import prepare
-    from topofr_nb.training.recipe import make_recipe
-    if world()[0]: torch.__version__ = "0.1"
-    try: prepare(make_recipe(image_size=32, identities=7, shots=6, batch_size=14, max_steps=2), progress=False)
-    except BaseException as error: return f"{type(error).__name__}: {error}"
-
-
-def torchrun(values, restarts=0, processes=3, program=("-m", "topofr_nb.training")):
+def torchrun(values, program, restarts=0, processes=3):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes),
-               "--max-restarts", str(restarts), *program]
+               "--max-restarts", str(restarts), str(program)]
     options = [part for name, value in values.items() for part in (f"--{name}", str(value))]
     return subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=root)
 
@@ -270,23 +264,23 @@ asked = int(os.environ.get("TORCHRUN_CASES", 1))
 
 
 @pytest.mark.parametrize("name", list(told)[:asked])
-def test_bad_input_under_torchrun(name, tmp_path):
+def test_bad_input_under_torchrun(name, tmp_path, run_jobs):
     "One sentence from process 0, first of all and as the root cause that torchrun names at the end of its own page"
     from topofr_nb.files import FolderLock
     from topofr_nb.training.launch import said_of_run
     processes, values, twist, sentence = told[name]
-    first = job(tmp_path, "run", 3, dict(max_steps=2))
+    first = job(tmp_path, "run", 3, dict(backbone="tiny", max_steps=2))
     if name in ("shard", "folder", "weights"):
-        assert run_jobs([first], tmp_path) == [[0, 0, 0]], said(first, 0)
+        assert run_jobs(first) == [[0, 0, 0]], said(first, 0)
         (run_folder(first) / "scores.json").unlink()
     if name == "weights": values = {**values, "weights": str(run_folder(first))}
     if name == "shard":
         for shard in run_folder(first).glob("head.*1-of-00003*"): shard.unlink()
-    program = tmp_path / "program.py"
-    program.write_text(f"import os, sys, torch\nrank = int(os.environ['RANK'])\n{twist}\n"
+    twisted = tmp_path / "program.py"
+    twisted.write_text(f"import os, sys, torch\nrank = int(os.environ['RANK'])\n{twist}\n"
                        "from topofr_nb.training.__main__ import main\nmain()\n")
     with FolderLock(run_folder(first) if name == "folder" else tmp_path / "other"):
-        process = torchrun({**first["values"], **values}, processes=processes, program=[str(program)])
+        process = torchrun({**first["values"], **values}, twisted, processes=processes)
         out, err = process.communicate(timeout=300)
     lines = err.strip().splitlines()
     assert process.returncode == 1 and out == "", err
@@ -300,7 +294,7 @@ def test_started_by_a_recipe(tmp_path):
     "`processes = 2` in a notebook: the rows are heard, the numbers are those of one process; asked again, nothing is trained"
     from topofr_nb.training.loop import train
     from topofr_nb.training.recipe import make_recipe
-    values = {**small, **few, "precision": "float64", "cache": str(tmp_path / "cache")}
+    values = {**small, **few, "backbone": "tiny", "precision": "float64", "cache": str(tmp_path / "cache")}
     alone = train(make_recipe(**values, out_dir=str(tmp_path / "one")), progress=False)
     heard = []
     pair = make_recipe(**values, out_dir=str(tmp_path / "two"), processes=2)
@@ -312,8 +306,7 @@ def test_started_by_a_recipe(tmp_path):
 
 def workers(parent):
     "Processes that torchrun has started, by its id"
-    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True).stdout
-    return [int(line) for line in listed.split()]
+    return [int(number) for task in Path(f"/proc/{parent}/task").glob("*/children") for number in task.read_text().split()]
 
 
 def rank_of(number):
@@ -321,14 +314,14 @@ def rank_of(number):
     return re.search(r"\0RANK=(\d+)\0", Path(f"/proc/{number}/environ").read_text())[1]
 
 
-def test_killed_under_torchrun(tmp_path):
+def test_killed_under_torchrun(tmp_path, run_jobs):
     "kill -9 of one of three processes at random moments; torchrun restarts; the end is that of the undisturbed run, to the bit"
     draw = random.Random(0)
     values = dict(method="topofr", sample_rate=0.5, max_steps=20*kills + 20, sync_bn=False)  # each process by itself, as in the papers
     whole = job(tmp_path, "whole", 3, values)
-    assert run_jobs([whole], tmp_path) == [[0, 0, 0]], said(whole, 0)
+    assert run_jobs(whole) == [[0, 0, 0]], said(whole, 0)
     broken = job(tmp_path, "broken", 3, {**values, "checkpoint_seconds": 0.05})
-    process = torchrun(broken["values"], kills + 1)
+    process = torchrun(broken["values"], program.with_name("narrow.py"), kills + 1)
     done, killed = 0, set()
     while process.poll() is None and done < kills:
         logs = list((tmp_path / "broken.runs").glob("*/metrics.jsonl"))
@@ -341,7 +334,7 @@ def test_killed_under_torchrun(tmp_path):
             os.kill(chosen, signal.SIGKILL)
             done += 1
             while workers(process.pid) == started: time.sleep(0.05)
-        time.sleep(0.02)
+        time.sleep(0.05)
     _, err = process.communicate(timeout=1800)
     assert process.returncode == 0, err[-3000:]
     assert done == kills
