@@ -50,6 +50,7 @@ def train_one(job, rank):
 
 def child(jobs, rank, port):
     "Train one run after the other as one of the processes, which meet once"
+    torch.set_num_threads(1)  # a fork has no pool of threads yet; of two threads that would make it at once, one finds none
     status = 1
     if jobs[0]["processes"] > 1:
         os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(jobs[0]["processes"]), MASTER_ADDR="127.0.0.1",
