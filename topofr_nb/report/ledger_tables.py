@@ -48,7 +48,7 @@ def _filled(experiment, ledger=None):
     known = (ledger or Ledger()).rows()
     rows = [known.get(ledger_id(recipe)) for *_, recipe in experiment.cells()]
     there = [row for row in rows if row]
-    lacking = [lacks(row, experiment.measures) for row in there if lacks(row, experiment.measures)]
+    lacking = [names for row in there if (names := lacks(row, experiment.measures))]
     names = ', '.join(dict.fromkeys(name for names in lacking for name in names))
     less = f'; {counted(len(lacking), "row lacks", "rows lack")} {names}' if lacking else ''
     return (f'Regime {experiment.regime}: {len(there)} of {counted(len(rows), "run")} are in the ledger, '

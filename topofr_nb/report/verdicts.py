@@ -189,6 +189,7 @@ def _gate_number(name, row):
 def gate_value(name:str,     # key of GATES
                claim:Claim,  # two sides; the gate looks at one, `losses` at both
                rows:Mapping, # (variant, seed) -> Row, from `experiment_rows`
+               sign:str='>', # of the gate: of several numbers, "<" finds the largest worst, ">" the smallest
               )->float:      # NaN where nothing is measured
     "The number that a gate looks at, a mean over seeds; of a slope the worst of its numbers of people"
     a, b = claim.sides()
@@ -199,7 +200,7 @@ def gate_value(name:str,     # key of GATES
         if side in of and row is not None: groups.setdefault(group, []).append(_gate_number(name, row))
     known = [[x for x in values if x is not None] for values in groups.values()]
     means = [np.mean(values) for values in known if values]
-    worst = max if name in ('loss', 'losses', 'coding') else min
+    worst = max if sign == '<' else min
     return float(worst(means)) if means else math.nan
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #ee8355f6
@@ -208,7 +209,7 @@ def closed_gate(claim:Claim,  # conditions in its field `gate`
                )->str:        # the first that does not hold; '': all are open
     "Why a regime cannot test a claim"
     for name, sign, limit in claim.gates():
-        value = gate_value(name, claim, rows)
+        value = gate_value(name, claim, rows, sign)
         if not (value < limit if sign == '<' else value > limit):
             return f'{GATES[name]} is {value:.2g}, and has to be {"below" if sign == "<" else "above"} {limit:g}'
     return ''
