@@ -381,16 +381,19 @@ def training_step(model:nn.ModuleDict,     # "backbone" and "head"
 
 # %% ../../nbs/60_training/20_steps.ipynb #c358dec1
 def untrained_loss(head:nn.Module, # head from `make_head`
+                   pairs:int=0,    # negatives of the batch beside the class weights
                   )->float|None:   # None for heads without class weights
-    "Loss of a network that knows nothing: all cosines are 0"
+    "Loss of a network that knows nothing: cosines a hair above and below 0, features as long as a batch norm makes them"
     if not isinstance(head, (MarginHead, PartialFC)): return None
-    others = max(round(getattr(head, 'sample_rate', 1.)*head.num_classes), 2)
+    others = max(round(getattr(head, 'sample_rate', 1.)*head.num_classes), 2) + pairs
     margin = copy.deepcopy(head.margin) # some margins follow the batches that they see
-    device = next(head.parameters()).device
+    device = head.weight.device
     labels = torch.zeros(2, dtype=torch.int64, device=device)
-    norms = torch.full((2,), 20., device=device)
-    with torch.no_grad(): logits = margin(torch.zeros(2, others, device=device), labels, norms)
-    return nn.functional.cross_entropy(logits, labels).item()
+    norms = torch.full((2,), head.weight.shape[1]**0.5, device=device)
+    cosine = torch.zeros(2, others, device=device)
+    cosine[:, 0] = torch.tensor([1e-5, -1e-5])
+    with torch.no_grad(): losses = nn.functional.cross_entropy(margin(cosine, labels, norms), labels, reduction='none')
+    return (losses + margin.regulariser(norms)).mean().item()
 
 # %% ../../nbs/60_training/20_steps.ipynb #a1fc35dc
 LARGE_WEIGHT = 1e4 # no healthy net has one
@@ -406,11 +409,13 @@ def question_run(model:nn.ModuleDict, # "backbone" and "head"
     if largest is None: largest = max(parameter.detach().abs().max().item() for parameter in model.parameters())
     last = rows[-max(len(rows)//10, 1):]
     loss = sum(row['loss_cls']/max(row['sds'], 1e-9) for row in last)/len(last)
-    chance = untrained_loss(model['head'])
+    method, n = METHODS[recipe.method], recipe.batch_size
+    pairs = 0 if method.negatives == 'class' else n*(n - 1)//2
+    chance = None if method.pairs else untrained_loss(model['head'], pairs)
     signs = []
     if chance is not None and len(rows) >= LEAST_STEPS and loss > ABOVE_CHANCE*chance:
         signs.append(f'the classification loss ended at {loss:.1f}, '
-                     f'where a network that knows nothing has {chance:.1f}')
+                     f'where a network that knows nothing has {"at most " if pairs else ""}{chance:.1f}')
     if largest > LARGE_WEIGHT: signs.append(f'weights reach {largest:.1e}')
     if not signs: return ''
     return f'this run has diverged: {" and ".join(signs)}. A lower lr (now {recipe.lr:g}) is the usual cure'
