@@ -18,7 +18,7 @@ from pathlib import Path
 from checkout import root
 
 preloaded = ["torch", "torch._dynamo", "torch.distributed.fsdp", "torchvision.io", "pandas", "matplotlib.pyplot", "scipy.optimize",
-             "scipy.stats", "safetensors.torch", "nbdev.test", "pytest"]  # an optimiser imports torch._dynamo
+             "safetensors.torch", "nbdev.test", "pytest"]  # an optimiser imports torch._dynamo
 
 
 def _begin(function, arguments, output):

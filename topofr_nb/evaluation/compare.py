@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binomtest
 
 from ..core import decimal_text
 from .folds import THRESHOLDS, _scored_pairs, fold_hits, make_folds
@@ -27,6 +26,7 @@ def mcnemar(right_a:Sequence, # (n,) bool, decided rightly by A
         raise ValueError(f'decisions of shape {shapes}; expected one per pair from each model')
     only_a = int((right_a & ~right_b).sum())
     only_b = int((right_b & ~right_a).sum())
+    from scipy.stats import binomtest # takes a second, which not every run has to wait
     return float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.
 
 # %% ../../nbs/50_evaluation/50_compare.ipynb #a40c3ab6

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from scipy.stats import norm
+from scipy.special import ndtri # quantiles of the normal distribution
 from torch.utils.data import Dataset
 
 from ..data.formats import open_faces
@@ -177,14 +177,14 @@ def show_det(results:dict[str, FolderScores],     # results by the name of the l
     "DET curves on normal deviate axes, with their bands"
     fig, ax = subplots(width=4.6, height=3.6)
     for (name, result), colour in zip(results.items(), COLOURS):
-        points = norm.ppf(det_points(result).clip(1e-7, 1 - 1e-7))
+        points = ndtri(det_points(result).clip(1e-7, 1 - 1e-7))
         ax.plot(points[0], points[1], color=colour, label=name)
         ax.fill_between(points[0], points[2], points[3], color=colour, alpha=0.2, lw=0)
-    line = norm.ppf([1e-6, 0.8])
+    line = ndtri([1e-6, 0.8])
     ax.plot(line, line, color='grey', lw=0.8, ls=':')
-    for side in (ax.xaxis, ax.yaxis): side.set_ticks(norm.ppf(_TICKS), [f'{100*t:g}' for t in _TICKS])
-    lowest = min(norm.ppf(1/(~r.pairs.same).sum()) for r in results.values())
+    for side in (ax.xaxis, ax.yaxis): side.set_ticks(ndtri(_TICKS), [f'{100*t:g}' for t in _TICKS])
+    lowest = min(ndtri(1/(~r.pairs.same).sum()) for r in results.values())
     ax.set(xlabel='false match rate, %', ylabel='false non-match rate, %', title=title,
-           xlim=(lowest, norm.ppf(0.5)), ylim=(norm.ppf(1e-3), norm.ppf(0.98)))
+           xlim=(lowest, ndtri(0.5)), ylim=(ndtri(1e-3), ndtri(0.98)))
     ax.legend()
     return fig

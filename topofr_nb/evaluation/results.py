@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.stats import rankdata
 
 from ..core import decimal_text
 
@@ -82,11 +81,10 @@ def roc_area(scores:Sequence, # (n,) similarity
              same:Sequence,   # (n,) bool, both kinds
             )->float:         # 0..1
     "Probability that a pair of one person scores higher than a pair of two, ties counted half"
-    same = np.asarray(same).astype(bool)
-    ranks = rankdata(np.asarray(scores))
-    positives = int(same.sum())
-    above = ranks[same].sum() - positives*(positives + 1)/2
-    return float(above/(positives*(len(same) - positives)))
+    scores, same = np.asarray(scores), np.asarray(same).astype(bool)
+    negatives = np.sort(scores[~same])
+    below, not_above = (np.searchsorted(negatives, scores[same], side) for side in ('left', 'right'))
+    return float((below + not_above).mean()/(2*len(negatives)))
 
 # %% ../../nbs/50_evaluation/17_results.ipynb #21e5a3a9
 _CAUSES = ('a network without training, pixels normalised twice or not at all (mean, std), the wrong output, '

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
+from scipy.special import stdtrit # quantiles of Student's distribution
 
 from ..core import decimal_text, one_of
 from ..figures import COLOURS, subplots
@@ -33,7 +33,7 @@ def student_interval(values # numbers, one a trial
     values = np.asarray(values, dtype=float)
     mean, k = values.mean() if len(values) else math.nan, len(values)
     varied = k > 1 and np.ptp(values) > 0
-    half = student.ppf(0.975, k - 1)*values.std(ddof=1)/math.sqrt(k) if varied else math.inf
+    half = stdtrit(k - 1, 0.975)*values.std(ddof=1)/math.sqrt(k) if varied else math.inf
     return Interval(mean, mean - half, mean + half, k)
 
 # %% ../../nbs/70_report/15_claims.ipynb #bc711629

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit # Student's distribution and its quantiles
 
 from ..core import derive_seed
 from ..evaluation.compare import times_drawn
@@ -56,8 +56,8 @@ def two_level(differences:Sequence,       # (n,) difference of each seed
     parts = [float(d.var(ddof=1))/n, 0. if math.isnan(people) else people]
     freedom = sum(parts)**2/(parts[0]**2/(n - 1) + parts[1]**2/(groups - 1))
     error = math.sqrt(sum(parts))
-    half = student.ppf(0.5 + confidence/2, freedom)*error
-    p = float(2*student.sf(abs(mean)/error, freedom))
+    half = stdtrit(freedom, 0.5 + confidence/2)*error
+    p = float(2*stdtr(freedom, -abs(mean)/error))
     return TwoLevel(mean, mean - half, mean + half, n, math.sqrt(parts[0]), math.sqrt(people), freedom, p)
 
 # %% ../../nbs/70_report/11_intervals.ipynb #pe0pw001
@@ -101,4 +101,4 @@ def detectable(seeds:int,             # number of seeds of the design
     parts = [seed_deviation**2/seeds, people_error**2]
     if not sum(parts): return 0.
     freedom = sum(parts)**2/max(parts[0]**2/(seeds - 1) + parts[1]**2/199, 1e-300)
-    return float((student.ppf(0.975, freedom) + student.ppf(power, freedom))*math.sqrt(sum(parts)))
+    return float((stdtrit(freedom, 0.975) + stdtrit(freedom, power))*math.sqrt(sum(parts)))

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from scipy.stats import mannwhitneyu
 
 from ..core import seeded_generator
 from ..data.formats import open_faces
 from ..data.synthetic import SyntheticFaces
 from ..evaluation.embed import embed
+from ..evaluation.results import roc_area
 from ..losses.margins import cosines
 from ..losses.sde import GUM, fit_gum, prediction_entropy, sign_entropy, structure_damage_score
 from ..training.checkpoints import load_backbone, load_checkpoint
@@ -77,8 +77,7 @@ def wrong_above_right(values, # (n,) a number for each prediction
                      )->float: # 0..1, ties half; NaN for predictions of one kind
     "Share of pairs of a wrong and a right prediction in which the wrong one has the higher value"
     values, right = pd.Series(values).to_numpy(float), pd.Series(right).to_numpy(bool)
-    pairs = int(right.sum())*int((~right).sum())
-    return float(mannwhitneyu(values[~right], values[right]).statistic)/pairs if pairs else float('nan')
+    return roc_area(values, ~right) if right.any() and not right.all() else float('nan')
 
 # %% ../../nbs/70_report/07_new_pictures.ipynb #pr3dnum5
 def prediction_numbers(found # from `predictions`
