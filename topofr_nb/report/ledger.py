@@ -38,8 +38,7 @@ FILES = ('data', 'pairs', 'people', 'exclude', 'weights', 'codes') # fields that
 def portable(recipe:Recipe # fields as they were given or filled in
             )->dict:       # field -> JSON value
     "A recipe's fields without its place on this machine and without what was added later and not used"
-    fields = dataclasses.asdict(recipe)
-    kept = {name: value for name, value in fields.items()
+    kept = {name: value for name, value in vars(recipe).items()
             if name not in PLACE and (name not in ADDED or value != ADDED[name])}
     return {name: named(value) if name in FILES and isinstance(value, str) else value for name, value in kept.items()}
 

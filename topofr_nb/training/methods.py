@@ -9,6 +9,7 @@ __all__ = ['FAMILIES', 'OWN_METHODS', 'METHODS', 'PAPERS', 'ADDS', 'TOGETHER', '
 
 # %% ../../nbs/60_training/05_methods.ipynb #02f9fccc
 from collections.abc import MutableMapping
+from functools import cache
 from typing import NamedTuple
 
 from ..core import one_of
@@ -77,10 +78,14 @@ OWN_METHODS = dict(
     gif_topofr=Method('arcface', head='gif', **FAMILIES['topofr']),
     gif_topofr_unpg=Method('arcface', head='gif', negatives='both', **FAMILIES['topofr']))
 
+@cache
+def _derived(*registered): return margin_methods() | pair_methods()
+
 class Methods(MutableMapping):
     "Methods by name: your own first, then those that follow from the registered margins and pair losses"
     def __init__(self, own:dict): self.own = own
-    def all(self)->dict[str, Method]: return margin_methods() | pair_methods() | self.own
+    def all(self)->dict[str, Method]:
+        return _derived(tuple(MARGINS), tuple(PAIR_LOSSES.items()), str(FAMILIES)) | self.own
     def __getitem__(self, name): return self.own[name] if name in self.own else self.all()[name]
     def __iter__(self): return iter(self.all())
     def __len__(self): return len(self.all())

@@ -14,6 +14,7 @@ __all__ = ['PLACE', 'BLOCKS', 'BOTH', 'CHOICES', 'RANGES', 'MILESTONES', 'UNSHAR
 # %% ../../nbs/60_training/10_recipe.ipynb #4ed8f74a
 import dataclasses, hashlib, json, math, os, warnings
 from dataclasses import dataclass
+from functools import cache
 from typing import get_args
 
 import torch
@@ -228,17 +229,22 @@ def checked_value(name:str,    # of the field
     return value
 
 # %% ../../nbs/60_training/10_recipe.ipynb #d403e02f
+@cache
+def _kinds(record): return {field.name: get_args(field.type) or (field.type,) for field in dataclasses.fields(record)}
+
 def kinds_of(record # dataclass, or an instance
             )->dict[str, tuple]: # field -> its types, the main one first
     "Types of a dataclass's fields"
-    return {field.name: get_args(field.type) or (field.type,) for field in dataclasses.fields(record)}
+    return dict(_kinds(record if isinstance(record, type) else type(record)))
 
 # %% ../../nbs/60_training/10_recipe.ipynb #f1568056
 def check_fields(record # instance of a frozen dataclass, called from its `__post_init__`
                 ):
     "Check every field of a record that is being made"
-    for name, kinds in kinds_of(record).items():
-        object.__setattr__(record, name, checked_value(name, getattr(record, name), kinds))
+    for name, kinds in _kinds(type(record)).items():
+        given = getattr(record, name)
+        value = checked_value(name, given, kinds)
+        if value is not given: object.__setattr__(record, name, value)
 
 # %% ../../nbs/60_training/10_recipe.ipynb #4910af26
 def check_combination(recipe, # record whose fields are valid each by itself

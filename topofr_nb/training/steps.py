@@ -383,7 +383,7 @@ def training_step(model:nn.ModuleDict,     # "backbone" and "head"
 def untrained_loss(head:nn.Module, # head from `make_head`
                    pairs:int=0,    # negatives of the batch beside the class weights
                   )->float|None:   # None for heads without class weights
-    "Loss of a network that knows nothing: cosines a hair above and below 0, features as long as a batch norm makes them"
+    "Loss of a network that knows nothing: cosines a hair above and below 0, features as long as behind a batch norm"
     if not isinstance(head, (MarginHead, PartialFC)): return None
     others = max(round(getattr(head, 'sample_rate', 1.)*head.num_classes), 2) + pairs
     margin = copy.deepcopy(head.margin) # some margins follow the batches that they see
@@ -392,8 +392,8 @@ def untrained_loss(head:nn.Module, # head from `make_head`
     norms = torch.full((2,), head.weight.shape[1]**0.5, device=device)
     cosine = torch.zeros(2, others, device=device)
     cosine[:, 0] = torch.tensor([1e-5, -1e-5])
-    with torch.no_grad(): losses = nn.functional.cross_entropy(margin(cosine, labels, norms), labels, reduction='none')
-    return (losses + margin.regulariser(norms)).mean().item()
+    with torch.no_grad(): logits = margin(cosine, labels, norms)
+    return (nn.functional.cross_entropy(logits, labels) + margin.regulariser(norms).mean()).item()
 
 # %% ../../nbs/60_training/20_steps.ipynb #a1fc35dc
 LARGE_WEIGHT = 1e4 # no healthy net has one
