@@ -240,20 +240,26 @@ def chosen_pull(table, # from `pull_table`
 
 
 # %% ../../nbs/70_report/50_topofr.ipynb #9a11f102
+def _follows(table):
+    "What the outcome of all pulls means for the default"
+    if (table.outcome == UNFINISHED).any(): return 'The grid is not finished: nothing follows for the default yet.'
+    chosen = chosen_pull(table)
+    if chosen is None:
+        return ('No pull moves the structure and is shown to cost nothing that matters, so the default of `topofr` '
+                'keeps the weight of the paper.')
+    return (f'The hardest pull that moves the structure and costs nothing that matters is {chosen:g}: by the rule it '
+            'is the default of `topofr`.')
+
 def pull_findings(judged:Sequence[Judgement]|None=None, # claims of the grid `pulls`; None: judged by the ledger
                  )->str:                                # Markdown: a table and what follows from it
     "What an alignment that can be felt does, with intervals, and what follows for the default"
     judged = [x for x in (of_experiments('pulls') if judged is None else judged) if x.regime == 'laptop']
+    if not judged: return 'No claim of the grid `pulls` was judged in the regime `laptop`.'
     table = pull_table(judged)
     above = (f'Against ArcFace with the same {counted(judged[0].seeds, "seed")}, with 95 % intervals. The structure is '
              'the discrepancy of unseen faces, lower is nearer to their pixels:')
     told = table.structure.where(~table.moves, table.structure + ', moves')
     shown = table.assign(structure=told).drop(columns='moves')
     shown.index = [f'{pull:g}' for pull in shown.index]
-    chosen = chosen_pull(table)
-    said = ('No pull moves the structure and is shown to cost nothing that matters, so the default of `topofr` keeps '
-            'the weight of the paper.' if chosen is None else
-            f'The hardest pull that moves the structure and costs nothing that matters is {chosen:g}: by the '
-            'rule it is the default of `topofr`.')
-    return '\n\n'.join((above, markdown_table(shown.rename_axis(index='pull')), said))
+    return '\n\n'.join((above, markdown_table(shown.rename_axis(index='pull')), _follows(table)))
 

@@ -547,7 +547,8 @@ def read_amended(path:str|Path|None=None # CSV with AMENDED; None: data/claims_a
 
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #amend003
-def amended_table(ledger:Ledger|None=None # None: that of the checkout
+def amended_table(judgements:Sequence[Judgement]|None=None, # of all claims; None: judged here
+                  ledger:Ledger|None=None, # the one that they were judged by; None: that of the checkout
                  ): # pandas.DataFrame: a row a claim and regime whose verdict was another one before
     "What the amended claims would say as they stood before"
     import pandas as pd
@@ -555,9 +556,10 @@ def amended_table(ledger:Ledger|None=None # None: that of the checkout
     before = {line['id']: {} for line in changes}
     for line in changes: before[line['id']][line['field']] = line['before']
     tables = {family_of(claim) for claim in claims if claim.id in before}
-    mine = [claim for claim in claims if family_of(claim) in tables]
-    old = [replace(claim, **before.get(claim.id, {})) for claim in mine]
-    both = zip(judge(mine, ledger=ledger), judge(old, ledger=ledger))
+    old = [replace(claim, **before.get(claim.id, {})) for claim in claims if family_of(claim) in tables]
+    found = judge(claims, ledger=ledger) if judgements is None else judgements
+    regimes = list(dict.fromkeys(x.regime for x in found))
+    both = zip([x for x in found if family_of(x.claim) in tables], judge(old, regimes, ledger), strict=True)
     lines = [dict(claim=now.claim.statement, regime=now.regime, difference=now.difference, verdict=now.verdict,
                   why=now.why, before=then.verdict) for now, then in both
              if now.claim.id in before and now.verdict != then.verdict]
