@@ -27,7 +27,7 @@ help:
 	@echo 'make style            how the notebooks are written: cells, lines, lessons'
 	@echo 'make fuzz             100,000 damaged records and verification sets; ARGS="--inputs 1000000 --seed 1"'
 	@echo 'make reproduce        every notebook of nbs/80_reproduce and a page of what they found; SCALE=smoke, quick or laptop'
-	@echo 'make reproduce-smoke  the same at smoke scale as tests, two at a time'
+	@echo 'make reproduce-smoke  at smoke scale and as they are stored, as tests, two at a time'
 	@echo 'make verify-results   draw rows of the ledger, train them again, compare; N=10 draws ten'
 	@echo 'make store            run and store the reproduction notebooks that are older than the ledger, or ARGS="notebook"'
 	@echo 'make lock             resolve requirements.lock anew (needs the package index)'

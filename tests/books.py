@@ -42,6 +42,6 @@ def left_out(name):
     "Whether a bare nbdev-test leaves this notebook out: by `skip_exec: true` in its front matter or a .notest file beside it"
     from nbdev.frontmatter import FrontmatterProc
     from nbdev.process import NBProcessor
-    if any((nbs / folder / ".notest").exists() for folder in name.parents): return True
+    if (nbs / name.parent / ".notest").exists(): return True
     book = NBProcessor(nbs / name, procs=FrontmatterProc, process=True).nb
     return getattr(book, "frontmatter_", {}).get("skip_exec") is True

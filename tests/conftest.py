@@ -3,7 +3,7 @@
     .venv/bin/pytest                    everything, one after the other
     .venv/bin/pytest -n 2               two at a time, as `make test` does
     .venv/bin/pytest -k contract -x     the tests with this in their name, up to the first failure
-    .venv/bin/pytest -m reproduce       every reproduction notebook at smoke scale
+    .venv/bin/pytest -m reproduce       every reproduction notebook at smoke scale, and as it is stored
 """
 import os
 import sys
@@ -20,7 +20,7 @@ os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS
 
 
 def pytest_collection_modifyitems(config, items):
-    "Reproductions at smoke scale run when they are asked for"
+    "Reproductions run when they are asked for"
     if "reproduce" in config.getoption("-m"): return
     asked = [item for item in items if "reproduce" in item.keywords]
     items[:] = [item for item in items if "reproduce" not in item.keywords]
