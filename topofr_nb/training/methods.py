@@ -85,7 +85,8 @@ class Methods(MutableMapping):
     "Methods by name: your own first, then those that follow from the registered margins and pair losses"
     def __init__(self, own:dict): self.own = own
     def all(self)->dict[str, Method]:
-        return _derived(tuple(MARGINS), tuple(PAIR_LOSSES.items()), str(FAMILIES)) | self.own
+        pairs = tuple((name, loss.softmax) for name, loss in PAIR_LOSSES.items())
+        return _derived(tuple(MARGINS), pairs, str(FAMILIES)) | self.own
     def __getitem__(self, name): return self.own[name] if name in self.own else self.all()[name]
     def __iter__(self): return iter(self.all())
     def __len__(self): return len(self.all())
