@@ -432,7 +432,6 @@ def write_skips(job:Job,      # run whose folder gets skipped.txt, from process 
                 skipped:dict, # number of an image -> why it cannot be read
                ):
     "Write down which images were skipped"
-    "Write down which images were skipped"
     if not _first(): return
     with write_aside(job.run.folder/'skipped.txt') as aside:
         aside.write_text(''.join(f'{i}\t{why}\n' for i, why in sorted(skipped.items())))
