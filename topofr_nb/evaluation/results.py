@@ -79,9 +79,10 @@ MOST_DOUBTED = 50_000 # pairs of each kind that are looked at
 
 def roc_area(scores:Sequence, # (n,) similarity
              same:Sequence,   # (n,) bool, both kinds
-            )->float:         # 0..1
+            )->float:         # 0..1; NaN where a score is
     "Probability that a pair of one person scores higher than a pair of two, ties counted half"
     scores, same = np.asarray(scores), np.asarray(same).astype(bool)
+    if np.isnan(scores).any(): return math.nan
     negatives = np.sort(scores[~same])
     below, not_above = (np.searchsorted(negatives, scores[same], side) for side in ('left', 'right'))
     return float((below + not_above).mean()/(2*len(negatives)))
