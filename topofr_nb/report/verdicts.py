@@ -591,8 +591,8 @@ def regime_cell(x:Judgement|None=None # None: the regime has no such claim
                )->str:                # Markdown
     "What a regime says of a claim"
     if x is None or x.verdict == UNFINISHED: return 'not measured'
-    verdict = x.verdict if x.verdict == UNTESTABLE else f'**{x.verdict}**'
-    return f'{verdict} {x.difference}'.strip() + f'; {x.why}'*bool(x.why)
+    if x.verdict == UNTESTABLE: return f'{UNTESTABLE}; {x.difference}'
+    return f'**{x.verdict}** {x.difference}'.strip() + f'; {x.why}'*bool(x.why)
 
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #11c86890
