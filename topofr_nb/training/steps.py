@@ -385,7 +385,7 @@ def untrained_loss(head:nn.Module, # head from `make_head`
                   )->float|None:   # None for heads without class weights
     "Loss of a network that knows nothing: cosines a hair above and below 0, features as long as behind a batch norm"
     if not isinstance(head, (MarginHead, PartialFC)): return None
-    others = max(round(getattr(head, 'sample_rate', 1.)*head.num_classes), 2) + pairs
+    others = max(round(getattr(head, 'sample_rate', 1.)*head.num_classes), 2)
     margin = copy.deepcopy(head.margin) # some margins follow the batches that they see
     device = head.weight.device
     labels = torch.zeros(2, dtype=torch.int64, device=device)
@@ -393,7 +393,9 @@ def untrained_loss(head:nn.Module, # head from `make_head`
     cosine = torch.zeros(2, others, device=device)
     cosine[:, 0] = torch.tensor([1e-5, -1e-5])
     with torch.no_grad(): logits = margin(cosine, labels, norms)
-    return (nn.functional.cross_entropy(logits, labels) + margin.regulariser(norms).mean()).item()
+    total = logits.logsumexp(1)
+    if pairs: total = torch.logaddexp(total, total.new_tensor(math.log(pairs))) # whose cosines are 0 as well
+    return (total - logits[:, 0] + margin.regulariser(norms)).mean().item()
 
 # %% ../../nbs/60_training/20_steps.ipynb #a1fc35dc
 LARGE_WEIGHT = 1e4 # no healthy net has one
