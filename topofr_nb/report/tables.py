@@ -5,14 +5,15 @@
 # %% auto #0
 __all__ = ['SCALES', 'SEEDS', 'MEASURED', 'PARAMETERS', 'trained_scale', 'scale_beyond', 'scale_text', 'make_base', 'untestable',
            'run_grid', 'score_grid', 'run_table', 'results_file', 'whose_rows', 'save_results', 'store', 'read_stored',
-           'stored_or', 'unfinished_sentence', 'where_sentence', 'by_variant', 'spread_table', 'plot_spread',
-           'measured_metrics', 'strictest', 'beside', 'grid_rows', 'Table', 'own_fields', 'own_results', 'reproduce',
-           'listed', 'folded']
+           'Measurement', 'stored_or', 'unfinished_sentence', 'where_sentence', 'by_variant', 'spread_table',
+           'plot_spread', 'measured_metrics', 'strictest', 'beside', 'grid_rows', 'Table', 'own_fields', 'own_results',
+           'reproduce', 'listed', 'folded']
 
 # %% ../../nbs/70_report/20_tables.ipynb #f3b165c3
-import json, math, re, time
+import hashlib, json, math, re, time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from html import escape
 from pathlib import Path
 
@@ -21,13 +22,14 @@ from IPython.display import HTML, Markdown
 
 from ..core import one_of, project_root
 from ..figures import COLOURS, subplots
-from ..files import runs_folder, write_aside
+from ..files import file_digest, runs_folder, write_aside
 from .claims import counted, differences_table, measure_text, number_text
 from .experiments import find_experiment, run_experiment
 from .published import compare, published_metrics
 from ..training.evaluate import make_scoring, score_checkpoint
 from ..training.loop import prepare, train
 from ..training.recipe import make_recipe
+from ..training.runs import package_code
 
 # %% ../../nbs/70_report/20_tables.ipynb #4b44713c
 SCALES = dict(
@@ -220,6 +222,40 @@ def read_stored(name:str,            # paper and table, such as "unpg_public"
     if folder: told(whose_rows(len(found), path, folder))
     return found
 
+# %% ../../nbs/70_report/20_tables.ipynb #0nceme02
+@dataclass(frozen=True)
+class Measurement:
+    "Files that a notebook measures once with the same code and the same parameters"
+    notebook:str               # relative to nbs, such as "90_benchmarks/loop.ipynb"
+    given:dict                 # its parameters, as `check_parameters` returns them
+    files:Sequence[str|Path]   # that it writes
+    out_dir:str|Path|None=None # folder of the runs; None: runs/ of the checkout
+
+    @property
+    def note(self)->Path: # whose name tells what the files were measured with, and what is in them
+        "There if the files are what was measured"
+        book = json.loads((project_root()/'nbs'/self.notebook).read_text(encoding='utf-8'))
+        cells = [''.join(cell['source']) for cell in book['cells'] if cell['cell_type'] == 'code']
+        asked = {name: value for name, value in self.given.items() if name not in ('out_dir', 'progress')}
+        contents = [file_digest(path) if Path(path).exists() else None for path in self.files]
+        known = json.dumps([package_code(), cells, asked, contents], sort_keys=True)
+        return runs_folder(self.out_dir)/'measured'/hashlib.sha256(known.encode()).hexdigest()[:16]
+
+    def known(self,
+              told:Callable=print, # takes a sentence that says so, and how to measure again
+             )->bool:              # never for images of your own
+        "Whether the files are what was measured"
+        if self.given.get('data', 'synthetic') != 'synthetic' or not (note := self.note).exists(): return False
+        when = datetime.fromtimestamp(note.stat().st_mtime).strftime('%Y-%m-%d %H:%M')
+        told(f'{" and ".join(Path(path).name for path in self.files)}: measured {when} with this code and these '
+             f'parameters, and read. To measure again, delete measured/{note.name} of the runs.')
+        return True
+
+    def keep(self):
+        "Note that the files were measured now"
+        self.note.parent.mkdir(parents=True, exist_ok=True)
+        self.note.write_text(f'{self.notebook}\n')
+
 # %% ../../nbs/70_report/20_tables.ipynb #13714be4
 def stored_or(measure,                   # () -> pandas.DataFrame with columns variant and seed
               name:str,                  # paper and figure, such as "topofr_figure5"
@@ -228,11 +264,15 @@ def stored_or(measure,                   # () -> pandas.DataFrame with columns v
               base:dict|None=None,       # recipe fields that all share, for `store`
               seeds:list|None=None,      # of the stored rows; None: all
               folder:str|Path|None=None, # of the rows; None: data/results of the checkout
+              once:Measurement|None=None, # of the file; `quick` is measured once for it; None: each time
              ):                          # pandas.DataFrame
     "Stored rows, or measured ones, which are then stored"
     if scale == 'stored': return read_stored(name, seeds, folder)
+    if scale != 'quick': once = None
+    if once and once.known(): return read_stored(name, seeds, folder)
     found = measure()
     store(found, name, scale, variants, base, folder)
+    if once: once.keep()
     return found
 
 # %% ../../nbs/70_report/20_tables.ipynb #108ac4b3
