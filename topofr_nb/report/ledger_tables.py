@@ -26,7 +26,7 @@ from .ledger import Ledger, lacks, ledger_id, place_of
 from .tables import scale_beyond
 from topofr_nb.report.verdicts import (
     DIFFERS, EQUIVALENT, OPPOSITE, SUPPORTS, UNDECIDED, UNFINISHED, UNTESTABLE, Claim, Judgement, experiment_rows,
-    value_of)
+    is_rate, value_of)
 
 # %% ../../nbs/70_report/48_ledger_tables.ipynb #a065cca2
 TWO_STEPS = dict(image_size=32, embedding_size=32, identities=8, shots=4, batch_size=16, max_steps=2, epochs=None,
@@ -101,7 +101,7 @@ def grid_scores(name:str,                # key of EXPERIMENTS
         mine = [row for (own, _), row in rows.items() if own == variant]
         line = dict(variant=variant)
         for measure in measures:
-            factor = 100. if measure.startswith(('tar@', 'balanced', 'overlap')) else 1.
+            factor = 100. if is_rate(measure) else 1.
             line[measure] = spread_text([factor*value_of(row, measure) for row in mine if row is not None])
         lines.append(line | dict(seeds=f'{sum(row is not None for row in mine)} of {len(mine)}'))
     return pd.DataFrame(lines).set_index('variant')
