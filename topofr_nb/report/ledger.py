@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['FILES', 'KINDS', 'PARTS', 'SAID', 'OVERLAP_BINS', 'FILE_ONLY', 'WORDED', 'PLACE_OF_ROW', 'BROKEN', 'named',
            'portable', 'ledger_id', 'Row', 'course', 'only_scores', 'asked', 'row_of', 'kept_overlap', 'Ledger',
-           'finished_run', 'lacks', 'unequal_scores', 'place_of', 'ensure', 'stale_rows', 'ledger_table']
+           'existing_ledger', 'finished_run', 'lacks', 'unequal_scores', 'place_of', 'ensure', 'stale_rows',
+           'ledger_table']
 
 # %% ../../nbs/70_report/12_ledger.ipynb #7c8a18df
 import dataclasses, hashlib, json, math, os, time
@@ -193,6 +194,17 @@ class Ledger:
         path = self.folder/'histograms'/row.histograms
         if not path.exists(): raise ValueError(f'the histograms of {row.id} are not there: {path}')
         return _histograms(path, path.stat().st_mtime_ns)
+
+# %% ../../nbs/70_report/12_ledger.ipynb #opnled01
+def existing_ledger(folder:str|Path|None=None # None: data/results/runs of the checkout
+                   )->Ledger:
+    "A ledger that is only read; FileNotFoundError where no row was ever written"
+    ledger = Ledger(folder)
+    if ledger.path.is_file(): return ledger
+    what = 'holds no runs.jsonl' if ledger.folder.is_dir() else 'is no folder'
+    raise FileNotFoundError(f"ledger {str(ledger.folder)!r} {what}. Valid: a folder with a ledger's runs.jsonl, or None"
+                            ' for data/results/runs of the checkout')
+
 
 # %% ../../nbs/70_report/12_ledger.ipynb #74db1e07
 def _append(path, text):

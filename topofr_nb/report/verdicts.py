@@ -107,19 +107,28 @@ def parse_gate(text:str # such as "loss < 1"
               )->tuple[str, str, float]: # name, "<" or ">", limit
     "A condition in three parts"
     text = {'above chance': 'baseline > 0.01'}.get(text.strip(), text)
-    found = re.fullmatch(r'\s*(\w+)\s*([<>])\s*([\d.]+)\s*', text)
+    found = re.fullmatch(r'\s*(\w+)\s*([<>])\s*(\d*\.?\d+)\s*', text)
     if not found:
-        raise ValueError(f'gate {text!r} is no condition. Valid: a name of {", ".join(GATES)}, < or >, a number')
+        raise ValueError(f'gate {text!r} is no condition. Valid: above chance; or a name of {", ".join(GATES)}, '
+                         'then < or >, then a number')
     return one_of('gate', found[1], GATES), found[2], float(found[3])
+
+# %% ../../nbs/70_report/16_verdicts.ipynb #c1a1mop1
+def _opened(path, columns):
+    "An open table; FileNotFoundError where there is none"
+    if path.is_file(): return path.open(newline='', encoding='utf-8-sig', errors='replace')
+    what = 'is a folder' if path.is_dir() else 'does not exist'
+    raise FileNotFoundError(f'{path} {what}. Valid: a CSV with the columns {", ".join(columns)}')
+
 
 # %% ../../nbs/70_report/16_verdicts.ipynb #96bff1cf
 def read_claims(path:str|Path|None=None # CSV with the fields of a Claim; None: data/claims.csv of the checkout
                )->list[Claim]:          # in the order of the file
     "All claims; ValueError that names the line of the first that is none"
     path = Path(path or project_root()/'data'/'claims.csv')
-    with path.open(newline='', encoding='utf-8-sig', errors='replace') as file:
+    wanted = list(Claim.__dataclass_fields__)
+    with _opened(path, wanted) as file:
         reader, found = csv.DictReader(file), {}
-        wanted = list(Claim.__dataclass_fields__)
         if reader.fieldnames != wanted:
             columns = ', '.join(reader.fieldnames or ())
             raise ValueError(f'{path.name}: columns are {columns}. Needed: {", ".join(wanted)}')
@@ -334,6 +343,14 @@ def is_asked(claim:Claim, # two sides and the measure
         return all(side in grid.variants for part in claim.sides() for side in part)
     return all(sum(name.startswith(f'{side}, m = ') for name in grid.variants) > 1 for side in (claim.a, claim.b))
 
+# %% ../../nbs/70_report/16_verdicts.ipynb #regask01
+def _regimes(given):
+    "The regimes that are asked for, one or several"
+    asked = [given] if isinstance(given, str) else list(given)
+    if not asked: raise ValueError(f'regimes is empty. Valid: one or more of {", ".join(REGIMES)}')
+    return [one_of('regime', regime, REGIMES) for regime in asked]
+
+
 # %% ../../nbs/70_report/16_verdicts.ipynb #a5a54122
 def _lacking(claim, rows):
     "What rows that are there do not hold: another grid wrote them, which does not measure it"
@@ -360,12 +377,12 @@ def _judged(judgement, rows, p):
     return replace(judgement, verdict=verdict, why=why, p=p)
 
 def judge(claims:Iterable[Claim]|None=None, # None: all of data/claims.csv
-          regimes:Sequence[str]=REGIMES,    # some of "quick", "laptop", "real"
+          regimes:str|Sequence[str]=REGIMES, # one or some of "quick", "laptop", "real"
           ledger:Ledger|None=None,          # None: that of the checkout
          )->list[Judgement]:                # regime by regime, in the order of the claims
     "Every claim in every regime whose grid has the variants that it compares"
     ledger, claims, found = ledger or Ledger(), list(read_claims() if claims is None else claims), []
-    for regime in regimes:
+    for regime in _regimes(regimes):
         names = {claim.experiment for claim in claims if regime in regimes_of(claim.experiment)}
         grids = {name: experiment_rows(name, regime, ledger) for name in names}
         mine = [claim for claim in claims if claim.experiment in grids and is_asked(claim, regime)]
@@ -546,7 +563,7 @@ def read_amended(path:str|Path|None=None # CSV with AMENDED; None: data/claims_a
                 )->list[dict]:           # one for each changed field, in the order of the file
     "What claims said before they were amended; ValueError for a claim that there is not, or a field"
     path, known = Path(path or project_root()/'data'/'claims_amended.csv'), {claim.id for claim in read_claims()}
-    with path.open(newline='', encoding='utf-8') as file: found = list(csv.DictReader(file))
+    with _opened(path, AMENDED) as file: found = list(csv.DictReader(file))
     for line in found:
         if tuple(line) != AMENDED: raise ValueError(f'{path.name}: columns are {", ".join(map(str, line))}. '
                                                     f'Needed: {", ".join(AMENDED)}')
