@@ -1,7 +1,10 @@
 "Pages that are made from notebooks are what their notebooks give."
 import re
 
+import torch
 from checkout import root, run, tools
+
+from topofr_nb.training.recipe import make_recipe, resolve, run_id
 
 
 def test_readme(scratch):
@@ -11,6 +14,12 @@ def test_readme(scratch):
     assert (root / "README.md").read_bytes() == made, "README.md is not what nbs/index.ipynb gives (make readme)"
     for picture in (scratch / "images").iterdir():
         assert (root / "nbs" / "images" / picture.name).read_bytes() == picture.read_bytes(), f"{picture.name} is old (make readme)"
+
+
+def test_first_training_is_the_default():
+    "The run that the front page shows is the one that its command trains"
+    named = run_id(resolve(make_recipe(max_steps=100), torch.device("cpu"))[0])
+    assert f"runs/{named}/last.safetensors" in (root / "README.md").read_text(encoding="utf-8"), f"the command trains {named}"
 
 
 def test_links():
