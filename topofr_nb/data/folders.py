@@ -25,7 +25,9 @@ from .lists import Files, first_few, numbered_lines, person_key, separator_of, s
 def read_people(path:str|Path, # LFW's people*.csv or people*.txt, or one name per line
                )->list[str]:   # names in the order of the file, each once
     "Names of people from a list; ValueError when there is none"
-    if not Path(path).is_file(): raise FileNotFoundError(f'list of people {path} does not exist')
+    if not Path(path).is_file():
+        what = 'is a folder' if Path(path).is_dir() else 'does not exist'
+        raise FileNotFoundError(f'list of people {str(path)!r} {what}. Valid: LFW people files, or one name per line')
     lines = [line for _, line in numbered_lines(path)]
     if lines and lines[0].replace(' ', '').lower() == 'name,images':
         lines = [line.rsplit(',', 1)[0] for line in lines[1:]]
@@ -319,6 +321,7 @@ def as_path(value,           # what the user gave
             what:str='data', # name of the parameter
            )->Path:
     "A path with `~` spelled out; ValueError with a hint where digits became a number on their way"
+    if value == '': raise ValueError(f"{what} = '' is empty. Valid: the path of a file or a folder")
     if isinstance(value, (str, os.PathLike)): return Path(value).expanduser()
     raise ValueError(
         f'{what} = {value!r} is not a path but of type {type(value).__name__}. '

@@ -43,7 +43,10 @@ def _not_text(path, data, at, encoding, reason):
 def read_text(path:str|Path, # a text file
              )->str:         # without its byte mark
     "The text of a list; ValueError names line and byte when it is not text"
-    data = Path(path).read_bytes()
+    try: data = Path(path).read_bytes()
+    except (FileNotFoundError, IsADirectoryError) as error:
+        what = 'is a folder' if isinstance(error, IsADirectoryError) else 'does not exist'
+        raise FileNotFoundError(f'list {str(path)!r} {what}. Valid: a text file') from None
     encoding = encoding_of(data[:4])
     try: text = data.decode(encoding)
     except UnicodeDecodeError as error:

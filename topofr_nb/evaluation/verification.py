@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch.utils.data import Subset
+from torch.utils.data import Dataset, Subset
 
 from ..core import one_of
 from ..data.protocols import PairSet
@@ -156,18 +156,24 @@ class Verification(Result):
                     images_per_second=round(self.images_per_second, 1), doubt=self.doubt or None)
 
 # %% ../../nbs/50_evaluation/20_verification.ipynb #d04f5359
+def _where(images, i):
+    "What an image is called: its file where it has one"
+    known = isinstance(images, Dataset) and hasattr(images, 'where')
+    return images.where(int(i)) if known else f'image {i}'
+
 def _check_pairs(pairs):
     "ValueError for no pairs, pairs of one kind, an image beside itself, or a pair that is listed again"
     _scored_pairs(np.zeros(len(pairs)), pairs.same)
     both = np.sort(np.stack([pairs.index_a, pairs.index_b], 1).astype(np.int64), axis=1)
     itself = np.flatnonzero(both[:, 0] == both[:, 1])
     if len(itself):
-        raise ValueError(f'pair {itself[0]} of {pairs.name!r} compares image {both[itself[0], 0]} with itself')
+        raise ValueError(f'pair {itself[0]} of {pairs.name!r} compares '
+                         f'{_where(pairs.images, both[itself[0], 0])} with itself; a pair is of two images')
     _, first, index = np.unique(both[:, 0]*(both.max() + 1) + both[:, 1], return_index=True, return_inverse=True)
     again = np.flatnonzero(first[index] != np.arange(len(both)))
     if len(again):
         i, j = first[index[again[0]]], again[0]
-        a, b = both[i]
+        a, b = (_where(pairs.images, image) for image in both[i])
         raise ValueError(f'pairs {i} and {j} of {pairs.name!r} are the same two images ({a} and {b}); '
                          'a pair is listed once')
 

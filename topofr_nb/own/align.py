@@ -46,24 +46,35 @@ def aligner(detector,            # for `open_detector`: path, callable, or detec
     return aligned
 
 # %% ../../nbs/75_own/20_align_folder.ipynb #356af104
+def _sort_file(file, folder, where, found, left_out):
+    "Put a file of a tree among the images or what is left out"
+    image = os.path.splitext(file)[1].lower() in EXTENSIONS
+    if file.startswith('.'): left_out.append(LeftOut('hidden', where, False))
+    elif not os.path.exists(os.path.join(folder, file)): left_out.append(LeftOut('with a broken link', where, image))
+    elif image: found.append(f'{where}/{file}'.lstrip('/'))
+    else: left_out.append(not_an_image(file, where))
+
 def photo_files(source:Path # a tree of photographs
-               )->tuple[list[str], list]: # names relative to it, with /; files that are left out
-    "The images of a tree, links followed and no folder twice"
-    found = []
-    left_out = []
-    seen = set()
+               )->tuple[list[str], list, list[str]]: # names relative to it, with /; what is left out; empty folders
+    "The images of a tree, links followed and no folder twice; folders of the first level that hold none"
+    found, left_out, people, seen = [], [], [], set()
     for folder, folders, files in os.walk(source, followlinks=True):
-        here = os.stat(folder)
-        again = (here.st_dev, here.st_ino) in seen
+        here, place = os.stat(folder), Path(folder).relative_to(source)
+        where = '' if place == Path('.') else place.as_posix()
+        if (here.st_dev, here.st_ino) in seen:
+            left_out.append(LeftOut('linked again', where.rpartition('/')[0], False))
+            folders[:] = []
+            continue
         seen.add((here.st_dev, here.st_ino))
-        folders[:] = [] if again else sorted(f for f in folders if not f.startswith('.'))
-        place = Path(folder).relative_to(source)
-        left_out += [LeftOut(f'folder called {f}, whose images are read', str(place), False) for f in folders
-                     if os.path.splitext(f)[1].lower() in EXTENSIONS]
-        for file in sorted(f for f in files if not again and not f.startswith('.')):
-            if os.path.splitext(file)[1].lower() in EXTENSIONS: found.append((place/file).as_posix())
-            else: left_out.append(not_an_image(file, '' if place == Path('.') else str(place)))
-    return found, left_out
+        left_out += [LeftOut('hidden', where, False) for name in folders if name.startswith('.')]
+        folders[:] = sorted(name for name in folders if not name.startswith('.'))
+        if not where: people = list(folders)
+        left_out += [LeftOut(f'folder called {name}, whose images are read', where, False) for name in folders
+                     if os.path.splitext(name)[1].lower() in EXTENSIONS]
+        for file in sorted(files): _sort_file(file, folder, where, found, left_out)
+    filled = {name.partition('/')[0] for name in found}
+    return found, left_out, [name for name in people if name not in filled]
+
 
 # %% ../../nbs/75_own/20_align_folder.ipynb #3ced4f19
 def check_person(name:str # name of a person
@@ -198,7 +209,7 @@ class Alignment:
     "What became of the photographs of a folder"
     target:Path
     rows:list     # lines of the report
-    left_out:str  # files that are no images, in words; '' for none
+    left_out:str  # what is not read, in words; '' for none
 
     @property
     def photos(self)->int: return len({row['photo'] for row in self.rows})
@@ -269,11 +280,13 @@ def _open_folders(source, target):
     if not source.is_dir(): raise FileNotFoundError(f'{source} is not a folder of images')
     if source.is_relative_to(target) or target.is_relative_to(source):
         raise ValueError(f'{source} and {target} lie in each other; choose another target')
-    files, left_out = photo_files(source)
+    files, left_out, empty = photo_files(source)
+    said = say_left_out(left_out, len(files), empty)
     if not files:
-        raise ValueError(f"{source} holds no images. Valid: {', '.join(EXTENSIONS)}, in a folder per person")
+        raise ValueError(f"{source} holds no images{said and f' ({said})'}. "
+                         f"Valid: {', '.join(EXTENSIONS)}, in a folder per person")
     target.mkdir(parents=True, exist_ok=True)
-    return source, target, files, say_left_out(left_out, len(files))
+    return source, target, files, said
 
 # %% ../../nbs/75_own/20_align_folder.ipynb #48b9e507
 def align_folder(source:str|Path,      # a tree <person>/<photograph>, of any depth

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SYNTHETIC_PEOPLE', 'SYNTHETIC_SHOTS', 'MILD', 'SMALL', 'CALIBRATED', 'COMPARED', 'OwnFaces', 'align_own', 'start_of',
-           'own_network', 'halve_people', 'fine_tune', 'picture_groups', 'export_parts', 'StepTimes']
+           'own_network', 'check_own', 'halve_people', 'fine_tune', 'picture_groups', 'export_parts', 'StepTimes']
 
 # %% ../../nbs/75_own/45_way.ipynb #42bc0b06
 import os, time
@@ -17,13 +17,17 @@ from torch import nn
 
 from ..core import derive_seed, one_of
 from ..data.folders import FaceFolder, as_path
+from ..evaluation.group_rates import group_columns
 from ..files import runs_folder
-from .align import Alignment, align_folder, need_faces
+from ..models import create_backbone
+from .align import Alignment, align_folder, need_faces, read_names
 from .detect import CHOICES
 from .photographs import write_photographs
 from ..training.checkpoints import load_backbone
+from ..training.freeze import frozen_names
 from ..training.loop import train
 from ..training.recipe import check_fields, make_recipe
+from ..training.start import weights_file
 
 # %% ../../nbs/75_own/45_way.ipynb #f61b8bca
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class OwnFaces:
     detector: str|None = None    # YuNet's .onnx, or a list of landmarks (.csv, .txt); photographs need one
     people: str|None = None      # CSV photo,person, where folders do not say who it is
     which: str = 'largest'       # of several faces: "largest", "central", "one" (refuse two), "all"
-    weights: str|None = None     # checkpoint of a run, or a published .pth; None: a small network, trained here
+    weights: str|None = None     # a run (folder or file), or a published .pth; None: a small network, trained here
     fine_tune: bool = False      # train on half of the people first, and score on the others
     epochs: int = 4              # of the fine-tuning
     freeze: str|None = None      # of the fine-tuning, as in a recipe: "all but head", "until layer3"
@@ -44,9 +48,10 @@ class OwnFaces:
     seed: int = 0                # of everything random
 
     def __post_init__(self):
+        if type(self.far) in (int, float) and not 0 < self.far < 1:
+            raise ValueError(f'far = {self.far} is not a rate between 0 and 1')
         check_fields(self)
         one_of('which', self.which, CHOICES)
-        if not 0 < self.far < 1: raise ValueError(f'far = {self.far} is not a rate between 0 and 1')
         if self.photos and self.detector is None:
             raise ValueError(f'photos = {self.photos!r} need a detector. Valid: the path of YuNet as .onnx, '
                              'or of a list of landmarks as .csv or .txt')
@@ -83,7 +88,7 @@ SMALL = dict(method='arcface', backbone='tiny', image_size=48, embedding_size=12
 def start_of(own:OwnFaces # parameters of the notebook
             )->str:       # path of the weights
     "Where the network of a record begins: its own weights, or those of a small network that is trained here once"
-    if own.weights: return own.weights
+    if own.weights: return str(weights_file(own.weights))
     recipe = make_recipe(**SMALL, seed=derive_seed(own.seed, 'small network') % 2**31,
                          out_dir=str(own.place/'runs'), cache=str(own.place/'cache'))
     return str(train(recipe).checkpoint)
@@ -96,6 +101,18 @@ def own_network(own:OwnFaces # parameters of the notebook
     said = 'a small network, trained here on procedural people'
     if own.weights: said = f'{recipe.backbone} of {own.weights}'
     return network, recipe.image_size, said
+
+# %% ../../nbs/75_own/45_way.ipynb #chkown01
+def check_own(own:OwnFaces # parameters of the notebook
+             )->OwnFaces:  # the same record
+    "A record whose weights, freeze, people and groups can be used; FileNotFoundError or ValueError otherwise"
+    if own.people is not None: read_names(own.people)
+    if own.groups is not None: group_columns(own.groups)
+    if own.weights: network, _ = load_backbone(weights_file(own.weights))
+    else: network = create_backbone(SMALL['backbone'], SMALL['embedding_size'], SMALL['image_size'])
+    frozen_names(network, own.freeze)
+    return own
+
 
 # %% ../../nbs/75_own/45_way.ipynb #4cc53d0c
 def halve_people(names:list, # names of the people, four or more

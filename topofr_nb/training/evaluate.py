@@ -106,6 +106,10 @@ def scored_file(scoring:Scoring, # request; its checkpoint counts here, None is 
     "The file of the network; a folder of a run stands for its last checkpoint"
     path = Path(scoring.checkpoint) if scoring.checkpoint else last_checkpoint()
     inside = path/'last.safetensors'
+    if path.is_dir() and not inside.is_file():
+        raise FileNotFoundError(f'checkpoint {str(path)!r} is a folder without last.safetensors: no run has saved a '
+                                'checkpoint there yet. Valid: the folder of a run that has, a .safetensors, '
+                                'a published .pth, or an .onnx')
     return inside if inside.is_file() else path
 
 # %% ../../nbs/60_training/50_evaluate.ipynb #d121d645

@@ -223,9 +223,12 @@ def checked_value(name:str,    # of the field
         what = 'None' if value is None else f'{article} {type(value).__name__}'
         raise ValueError(f'{name} = {value!r} is {what}; expected {wanted.__name__}{_hint(value, wanted)}')
     if name in CHOICES and wanted is str: one_of(name, value, CHOICES[name])
+    if name == 'data' and value == '':
+        raise ValueError("data = '' is empty; valid: 'synthetic', or the path of a file or a folder")
     low, high = RANGES.get(name, (-math.inf, math.inf))
     if wanted in (int, float) and not low <= value <= high:
-        raise ValueError(f'{name} = {value} is out of range; valid: {low}..{high}')
+        valid = f'{low}..{high}' if name in RANGES else 'a number'
+        raise ValueError(f'{name} = {value} is out of range; valid: {valid}')
     return value
 
 # %% ../../nbs/60_training/10_recipe.ipynb #d403e02f

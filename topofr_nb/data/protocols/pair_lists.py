@@ -206,9 +206,11 @@ def _by_columns(path, header, rows):
 
 # %% ../../../nbs/10_data/40_protocols/05_pair_lists.ipynb #78515924
 def _once(path, numbers, sides):
-    "ValueError for a pair that was there before"
+    "ValueError for a pair that was there before, or an image beside itself"
     seen = {}
     for number, (a, b) in zip(numbers, sides):
+        if str(a) == str(b):
+            raise ValueError(f"{path} line {number}: '{a}' is compared with itself. Valid: a pair of two images")
         first = seen.setdefault(frozenset((str(a), str(b))), number)
         if first != number:
             raise ValueError(f"{path} line {number}: '{a} {b}' is the pair of line {first} again; list each pair once")
