@@ -17,7 +17,7 @@ from pathlib import Path
 from topofr_nb.report.ledger import Ledger, Row
 row = Row.read(Path(sys.argv[2]).read_text())
 for i in range(int(sys.argv[3]), int(sys.argv[4])):
-    Ledger(sys.argv[1]).add(replace(row, id=f"tiny-x-{i}", seed=i))
+    Ledger(sys.argv[1]).add(replace(row, id=f"tiny-x-{i}", seed=i, recipe=row.recipe | {"seed": i}))
     print(i, flush=True)
 """
 
@@ -42,7 +42,7 @@ def test_two_writers_and_a_killed_one(tmp_path):
 
 def test_half_a_line_is_named_and_nothing_is_lost(tmp_path):
     "Cut at every place, the last line is whole or named; what comes next stands on a line of its own"
-    whole, second = row.line(), replace(row, id="tiny-x-1", seed=1)
+    whole, second = row.line(), replace(row, id="tiny-x-1", seconds=2.0)
     for cut in range(1, len(whole), 37):
         ledger = Ledger(tmp_path / str(cut))
         ledger.folder.mkdir()
