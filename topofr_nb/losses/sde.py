@@ -182,6 +182,17 @@ def fit_gum(signed_entropy:torch.Tensor, # (n,) entropies with signs
     return GUM(pi, sigma2, omega, hard.to(nothing.dtype))
 
 # %% ../../nbs/40_losses/40_sde.ipynb #eb5537c5
+def _check_shares(**values):
+    "Refuse other shapes; a share far out of 0..1 is looked for on a CPU, where it costs no waiting; NaN passes"
+    shapes = [tuple(x.shape) for x in values.values()]
+    if shapes[0] != shapes[1]:
+        raise ValueError(f'{" and ".join(f"{name} {shape}" for name, shape in zip(values, shapes))} do not fit; '
+                         'expected (n,) and (n,)')
+    for name, x in values.items():
+        if x.device.type != 'cpu': continue
+        wrong = (x < -1e-3) | (x > 1 + 1e-3)
+        if wrong.any(): raise ValueError(f'{name} holds {x[wrong][0].item():.4g}; valid: 0..1')
+
 def structure_damage_score(hard_posterior:torch.Tensor, # (n,) in 0..1
                            target_prob:torch.Tensor,    # (n,) probability of the true identity, 0..1
                            power:float=1.0,             # lambda
@@ -189,6 +200,7 @@ def structure_damage_score(hard_posterior:torch.Tensor, # (n,) in 0..1
                            detach:bool=True,            # no gradient through the score
                           )->torch.Tensor:              # (n,) in 0..2**power, float32 or float64
     "SDS, the weight of each sample (TopoFR, eq. 8)"
+    _check_shares(hard_posterior=hard_posterior, target_prob=target_prob)
     hard_posterior = at_least_float32(hard_posterior)
     target_prob = at_least_float32(target_prob)
     if one_of('rule', rule, ('paper', 'released')) == 'released': target_prob = target_prob.trunc()

@@ -60,6 +60,12 @@ def _check_image_size(image_size):
     near = ' and '.join(map(str, sorted({below, above})))
     raise ValueError(f'image_size {image_size} is not divisible by 16, as the backbones need. Nearest: {near}')
 
+def _check_images(image_size, network, given):
+    "Refuse images of another size than the network was made for"
+    shape = tuple(given[0].shape) if given else ()
+    if not given or shape[1:] == (3, image_size, image_size): return
+    raise ValueError(f'images of shape {shape} do not fit the network; expected (b, 3, {image_size}, {image_size})')
+
 # %% ../../nbs/20_models/40_backbones.ipynb #4311b495
 def create_backbone(name:str,               # key of `BACKBONES`, such as r50, mbf, vit_t or tiny
                     embedding_size:int=512, # d, length of the feature
@@ -71,7 +77,9 @@ def create_backbone(name:str,               # key of `BACKBONES`, such as r50, m
         raise ValueError(f'embedding_size {embedding_size!r} is not valid: '
                          'a feature has 1 or more numbers, usually 512')
     _check_image_size(image_size)
-    return BACKBONES[name].make(embedding_size=embedding_size, image_size=image_size)
+    network = BACKBONES[name].make(embedding_size=embedding_size, image_size=image_size)
+    network.register_forward_pre_hook(partial(_check_images, image_size))
+    return network
 
 # %% ../../nbs/20_models/40_backbones.ipynb #35c3b0e9
 _all_ = ['IRESNET_LAYERS', 'IResNet', 'MobileFaceNet', 'Tiny', 'VisionTransformer']
