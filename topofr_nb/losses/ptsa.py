@@ -51,8 +51,17 @@ class _Space(NamedTuple):
         return edge_lengths(self.points, pairs)/self.scale
 
 # %% ../../nbs/40_losses/30_ptsa.ipynb #0f0bed08
+def _check_pairs(images, features):
+    "Refuse images and features that are not one batch"
+    shapes = tuple(images.shape), tuple(features.shape)
+    if min(images.ndim, features.ndim) < 2:
+        raise ValueError(f'images {shapes[0]} and features {shapes[1]} do not fit; expected (n, c, h, w) and (n, d)')
+    if len(images) == len(features): return
+    raise ValueError(f'{len(images)} images but {len(features)} features: structures of the same batch are compared')
+
 def _spaces(images, features, normalise):
     "Pixels and features of one batch"
+    _check_pairs(images, features)
     unit = 127.5 if images.dtype == torch.uint8 else 1. # bytes are 0..255, which is -1..1 in these units
     matrices = distance_matrix(images)/unit, distance_matrix(features)
     scales = _scales(images, *matrices, normalise)
@@ -122,8 +131,7 @@ def isa_loss(images:torch.Tensor,     # (n, c, h, w) clean pixels in -1..1, or a
     """
     one_of('variant', variant, VARIANTS)
     one_of('normalise', normalise, NORMALISE)
-    if len(images) != len(features):
-        raise ValueError(f'{len(images)} images but {len(features)} features: isa_loss compares the same batch')
+    _check_pairs(images, features)
     features = at_least_float32(features)
     if len(images) < 2: return 0.*features.sum()
     with torch.autocast(features.device.type, enabled=False):

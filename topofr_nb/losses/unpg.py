@@ -25,6 +25,8 @@ def box_whisker(negatives:torch.Tensor, # (k,) cosines; k may be 0
                )->torch.Tensor:         # (k',) those within the whiskers, in their order
     "Drop both tails (UNPG, noise filter)"
     if not r >= 0: raise ValueError(f'r = {r} is not valid; expected 0 or more (papers: 1.0 and 1.5)')
+    if negatives.ndim != 1:
+        raise ValueError(f'negatives of shape {tuple(negatives.shape)} have no one order; expected (k,)')
     if len(negatives) == 0 or r == float('inf'): return negatives
     values = negatives.detach().sort().values
     low = values[int(0.25*len(values))]
@@ -48,12 +50,28 @@ def multiple_pairs(features:torch.Tensor, # (n, d), any length
     return table.masked_fill(~inside, NO_PAIR)
 
 # %% ../../nbs/40_losses/50_unpg.ipynb #188fe405
+def _check_rows(logits, labels, negatives):
+    "Refuse what is not one batch; a label out of range is looked for on a CPU, where it costs no waiting"
+    shapes = [tuple(x.shape) for x in (logits, labels, negatives)]
+    if logits.ndim != 2 or labels.shape != logits.shape[:1]:
+        raise ValueError(f'logits {shapes[0]} and labels {shapes[1]} do not fit; expected (n, C) and (n,)')
+    if labels.dtype not in (torch.int64, torch.int32):
+        raise ValueError(f'labels are {labels.dtype}; expected int64, the number of each identity')
+    if negatives.ndim not in (1, 2) or negatives.ndim == 2 and len(negatives) not in (0, len(logits)):
+        raise ValueError(f'negatives of shape {shapes[2]} do not fit {len(logits)} samples; '
+                         f'expected (k,), or ({len(logits)}, k)')
+    if labels.device.type != 'cpu': return
+    wrong = (labels < 0) | (labels >= logits.shape[1])
+    if not wrong.any(): return
+    raise ValueError(f'label {labels[wrong][0].item()} is out of range; valid: 0..{logits.shape[1] - 1}')
+
 def unpg_loss(logits:torch.Tensor,    # (n, C) scaled logits of a margin head, the target's with its margin
               labels:torch.Tensor,    # (n,) int64
               negatives:torch.Tensor, # (k,) filtered in-batch cosines, k may be 0; (n, k): each sample's own
               scale:float=64.,        # s of the head, which the negatives are multiplied by
              )->torch.Tensor:         # (n,) loss of each sample, float32 or float64
     "Softmax loss over the class weights and the in-batch negatives (UNPG); without negatives the cross-entropy"
+    _check_rows(logits, labels, negatives)
     logits = at_least_float32(logits)
     with torch.autocast(logits.device.type, enabled=False):
         target, others = split_logsumexp(logits, labels[:, None])
