@@ -253,8 +253,9 @@ class Measurement:
 
     def keep(self):
         "Note that the files were measured now"
-        self.note.parent.mkdir(parents=True, exist_ok=True)
-        self.note.write_text(f'{self.notebook}\n')
+        note = self.note
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(f'{self.notebook}\n')
 
 # %% ../../nbs/70_report/20_tables.ipynb #13714be4
 def stored_or(measure,                   # () -> pandas.DataFrame with columns variant and seed
